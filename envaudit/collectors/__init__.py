@@ -1,0 +1,1 @@
+"""One file per kind of fact; each holds one ``COLLECTOR`` record."""

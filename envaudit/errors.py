@@ -1,0 +1,51 @@
+"""The exceptions of envaudit: the work could not be done. The command line turns each into one line, exit 2.
+
+    EnvauditError
+    ├── UsageError            the call itself is off (an unknown code, two options that exclude each other)
+    ├── TargetError           a place does not exist, has two meanings, or cannot be looked at
+    │   ├── EngineError       no container engine answers, or it refuses
+    │   └── InspectorError    the inspector could not run there: no Python, too old, time-out
+    ├── SnapshotError         a snapshot file is truncated, foreign or of a newer schema
+    ├── LockfileError         a requirements or lock file has an error; the message names file and line
+    └── MissingExtraError     an optional dependency is needed: "pip install 'envaudit[docker]'"
+
+A part that merely could not be *seen* is no exception but a :class:`envaudit.model.Gap`; a difference is a
+:class:`envaudit.model.Finding`.
+"""
+
+from __future__ import annotations
+
+
+class EnvauditError(Exception):
+    """Root of all errors that envaudit raises on purpose. The message is one line: what, where, what to do."""
+
+
+class UsageError(EnvauditError):
+    """The call contradicts itself or names something that does not exist."""
+
+
+class TargetError(EnvauditError):
+    """A target does not exist, could be two things, or cannot be looked at."""
+
+
+class EngineError(TargetError):
+    """The container engine does not answer, refuses, or lacks the image or container."""
+
+
+class InspectorError(TargetError):
+    """The inspector could not run in the target, or did not answer in time."""
+
+
+class SnapshotError(EnvauditError):
+    """A snapshot file is truncated, not a snapshot, or written by a newer envaudit."""
+
+
+class LockfileError(EnvauditError):
+    """A requirements or lock file cannot be read; the message starts with ``file:line:`` where known."""
+
+
+class MissingExtraError(EnvauditError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs an optional part of envaudit: pip install 'envaudit[{extra}]'")

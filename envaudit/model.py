@@ -1,0 +1,154 @@
+"""The vocabulary of envaudit as types: what was seen, what was not seen, and what follows from it.
+
+All types are immutable and JSON-plain. They are named tuples rather than dataclasses or msgspec structs because
+``compare`` has to start in a few tens of milliseconds: importing ``dataclasses`` costs as much as starting
+Python does, ``msgspec`` (with typing_extensions installed) three times as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal, NamedTuple
+
+Json = Any
+"""A JSON-plain value: None, bool, int, float, str, list or dict with str keys."""
+
+Severity = Literal["error", "warning", "note"]
+"""``error`` breaks it, ``warning`` may break it or change answers, ``note`` differs without known effect."""
+
+SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
+"""All severities, the gravest first."""
+
+
+class Component(NamedTuple):
+    """One named, versioned thing that was seen in a target.
+
+    ``kind`` says which collector's vocabulary ``name``, ``version`` and ``attributes`` follow; the kinds are
+    listed in docs/snapshot.md. ``(kind, name)`` is unique within a snapshot. ``attributes`` holds JSON-plain
+    values only and leaves out what is empty or usual.
+    """
+
+    kind: str
+    name: str
+    version: str | None = None
+    attributes: dict[str, Json] = {}  # noqa: RUF012  (never mutated; a named tuple has no default factories)
+
+
+class Gap(NamedTuple):
+    """Something that was *not seen*, with the reason. Never to be read as "not there".
+
+    With ``name`` None the gap covers every name of the kind that is not listed as a component.
+    """
+
+    kind: str
+    name: str | None
+    reason: str
+
+
+class Environment(NamedTuple):
+    """Which of possibly several Python environments inside a place was looked at, and why that one."""
+
+    python: str
+    """Path of the interpreter, as the target itself names it."""
+    prefix: str
+    chosen_by: str
+    """The reason in words: ``--python``, ``entrypoint``, ``VIRTUAL_ENV``, ``PATH``, ..."""
+    others: tuple[str, ...] = ()
+    """Prefixes of environments that are there as well and were not looked at."""
+
+
+class TargetInfo(NamedTuple):
+    """Where a snapshot was taken. It is shown and never compared: paths differ without meaning anything."""
+
+    kind: str
+    reference: str
+    environment: Environment | None = None
+
+
+class Snapshot(NamedTuple):
+    """All components and gaps of one target.
+
+    ``components`` maps kind -> name -> component. A kind that is present with no names was looked at and is
+    empty (observed absent); a kind that is missing was not looked at.
+    """
+
+    target: TargetInfo
+    components: dict[str, dict[str, Component]]
+    gaps: tuple[Gap, ...] = ()
+
+    def of(self, kind: str) -> dict[str, Component]:
+        """The components of one kind by name; empty where none was seen."""
+        return self.components.get(kind, {})
+
+    def find(self, kind: str, name: str) -> Component | Gap | None:
+        """Look one thing up: the component if present, None if observed absent, the gap if it was not seen."""
+        found = self.of(kind).get(name)
+        if found is not None:
+            return found
+        for gap in self.gaps:
+            if gap.kind == kind and gap.name in (None, name):
+                return gap
+        if kind in self.components:
+            return None
+        return Gap(kind, name, "this snapshot did not look for it")
+
+
+class Finding(NamedTuple):
+    """Two environments differ in a way that matters.
+
+    ``code`` is filled in from the name of the rule's file. ``covers`` lists the ``(kind, name, attribute)``
+    differences that the finding explains, so that they are not listed again as drift; the attribute ``"*"``
+    stands for the whole component, the name ``"*"`` for the whole kind.
+    """
+
+    severity: Severity
+    subject: str
+    consequence: str
+    fix: str
+    train: str | None = None
+    serve: str | None = None
+    reference: str | None = None
+    covers: tuple[tuple[str, str, str], ...] = ()
+    code: str = ""
+
+
+class Unknown(NamedTuple):
+    """A rule could not judge, because what it needs was not seen on one side."""
+
+    subject: str
+    reason: str
+    code: str = ""
+
+
+class Drift(NamedTuple):
+    """A difference that no rule explained. ``attribute`` is ``""`` where the whole component is on one side."""
+
+    kind: str
+    name: str
+    attribute: str
+    train: Json
+    serve: Json
+
+
+class Comparison(NamedTuple):
+    """The answer to "does serving satisfy what training used?"."""
+
+    train: Snapshot
+    serve: Snapshot
+    findings: tuple[Finding, ...]
+    unknowns: tuple[Unknown, ...]
+    drift: tuple[Drift, ...]
+    assumptions: tuple[str, ...] = ()
+    """What had to be assumed to compare at all, in words."""
+
+    def worst(self) -> Severity | None:
+        """The gravest severity among the findings, None where there is none."""
+        for severity in SEVERITIES:
+            if any(finding.severity == severity for finding in self.findings):
+                return severity
+        return None
+
+    def at_least(self, severity: Severity) -> Iterator[Finding]:
+        """The findings of this severity and graver."""
+        limit = SEVERITIES.index(severity)
+        return (finding for finding in self.findings if SEVERITIES.index(finding.severity) <= limit)

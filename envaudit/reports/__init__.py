@@ -1,0 +1,1 @@
+"""One file per report format; each holds one ``REPORT`` record."""

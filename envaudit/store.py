@@ -1,0 +1,219 @@
+"""Snapshots as JSON files: written sorted and atomically, read with the path of what is wrong.
+
+The format is documented in docs/snapshot.md and docs/snapshot.schema.json. ``SCHEMA`` grows when a reader of the old
+number could misread the new file; every older number stays readable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from envaudit import __version__
+from envaudit.errors import SnapshotError
+from envaudit.model import Component, Environment, Gap, Json, Snapshot, TargetInfo
+
+SCHEMA: Final = 1
+MARK: Final = "envaudit_snapshot"
+"""The key that says "this is a snapshot" and holds the schema number."""
+_WIDTH: Final = 100
+_MAX_BYTES: Final = 256 * 1024 * 1024
+
+
+def to_json(snapshot: Snapshot) -> dict[str, Json]:
+    """A snapshot as JSON-plain values, in the order in which it is written."""
+    target: dict[str, Json] = {"kind": snapshot.target.kind, "reference": snapshot.target.reference}
+    environment = snapshot.target.environment
+    if environment is not None:
+        target["environment"] = {**environment._asdict(), "others": list(environment.others)}
+    return {
+        MARK: SCHEMA,
+        "written_by": f"envaudit {__version__}",
+        "target": target,
+        "components": {
+            kind: {name: _component(component) for name, component in sorted(names.items())}
+            for kind, names in sorted(snapshot.components.items())
+        },
+        "gaps": [gap._asdict() for gap in snapshot.gaps],
+    }
+
+
+def _component(component: Component) -> dict[str, Json]:
+    known = {} if component.version is None else {"version": component.version}
+    return {**known, **dict(sorted(component.attributes.items()))}
+
+
+def dumps(snapshot: Snapshot) -> str:
+    """The text of a snapshot file. What fits on a line stands on one, so that a pull request shows what changed."""
+    return _pretty(to_json(snapshot), "") + "\n"
+
+
+def _pretty(value: Json, indent: str) -> str:
+    line = json.dumps(value, ensure_ascii=False)
+    if not value or not isinstance(value, (dict, list)):
+        return line
+    shallow = all(not isinstance(item, dict) for item in (value.values() if isinstance(value, dict) else value))
+    if shallow and len(indent) + len(line) <= _WIDTH:
+        return line
+    inner = indent + "  "
+    if isinstance(value, dict):
+        body = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_pretty(item, inner)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(body) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(inner + _pretty(item, inner) for item in value) + f"\n{indent}]"
+
+
+def write(snapshot: Snapshot, path: str) -> None:
+    """Write a snapshot file, whole or not at all; an existing file is replaced only by a finished one.
+
+    Raises :class:`~envaudit.errors.SnapshotError` where the folder is missing or cannot be written.
+    """
+    import tempfile
+
+    text = dumps(snapshot)
+    goal = Path(os.path.realpath(path))
+    try:
+        if goal.exists() and not goal.is_file():  # a pipe or a device takes the text as it comes
+            goal.write_text(text, encoding="utf-8")
+            return
+        mode = goal.stat().st_mode & 0o777 if goal.exists() else 0o666 & ~_umask()
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{goal.name}.", dir=goal.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).chmod(mode)
+            Path(temporary).replace(goal)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SnapshotError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def read(path: str) -> Snapshot:
+    """Read a snapshot file.
+
+    Raises :class:`~envaudit.errors.SnapshotError`: not there, too large, not JSON, JSON of something else, a newer
+    schema, or a value of the wrong type, with its path inside the document.
+    """
+    try:
+        size = os.stat(path).st_size
+        if size > _MAX_BYTES:
+            raise SnapshotError(f"{path}: {size} bytes are too many for a snapshot (at most {_MAX_BYTES})")
+        with open(path, "rb") as stream:
+            data = stream.read()
+    except OSError as error:
+        raise SnapshotError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return loads(data, path)
+
+
+def loads(data: bytes, where: str = "snapshot") -> Snapshot:
+    """Parse the bytes of a snapshot file; errors as in :func:`read`, starting with ``where``."""
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise SnapshotError(f"{where}: is no snapshot: not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        if not data.strip():
+            raise SnapshotError(f"{where}: is empty") from None
+        raise SnapshotError(
+            f"{where}: line {error.lineno}: is not whole JSON ({error.msg}); was it cut short?"
+        ) from None
+    except RecursionError:
+        raise SnapshotError(f"{where}: is no snapshot: nested too deeply") from None
+    if not isinstance(document, dict) or MARK not in document:
+        raise SnapshotError(f'{where}: is JSON, but no envaudit snapshot (it has no "{MARK}")')
+    schema = document[MARK]
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise SnapshotError(f"{where}: {MARK}: a schema number is expected, not {json.dumps(schema)[:40]}")
+    if schema > SCHEMA:
+        raise SnapshotError(
+            f"{where}: was written by a newer envaudit (schema {schema}, this one reads up to {SCHEMA}); "
+            "pip install --upgrade envaudit"
+        )
+    return _Reader(where).snapshot(document)
+
+
+class _Reader:
+    """Checks types on the way in, so that nothing later meets a value it does not expect."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def fail(self, path: str, expected: str, value: Json) -> SnapshotError:
+        shown = json.dumps(value)
+        return SnapshotError(f"{self.where}: {path}: {expected} is expected, not {shown[:40]}")
+
+    def text(self, value: Json, path: str) -> str:
+        if not isinstance(value, str):
+            raise self.fail(path, "a text", value)
+        return value
+
+    def optional(self, value: Json, path: str) -> str | None:
+        return None if value is None else self.text(value, path)
+
+    def table(self, value: Json, path: str) -> dict[str, Json]:
+        if not isinstance(value, dict):
+            raise self.fail(path, "an object", value)
+        return value
+
+    def array(self, value: Json, path: str) -> list[Json]:
+        if not isinstance(value, list):
+            raise self.fail(path, "an array", value)
+        return value
+
+    def snapshot(self, document: dict[str, Json]) -> Snapshot:
+        components: dict[str, dict[str, Component]] = {}
+        for kind, names in self.table(document.get("components"), "components").items():
+            path = f"components.{kind}"
+            components[kind] = {
+                name: self.component(kind, name, value, f"{path}.{name}")
+                for name, value in self.table(names, path).items()
+            }
+        gaps = []
+        for index, item in enumerate(self.array(document.get("gaps", []), "gaps")):
+            path = f"gaps[{index}]"
+            gap = self.table(item, path)
+            gaps.append(
+                Gap(
+                    self.text(gap.get("kind"), f"{path}.kind"),
+                    self.optional(gap.get("name"), f"{path}.name"),
+                    self.text(gap.get("reason"), f"{path}.reason"),
+                )
+            )
+        return Snapshot(self.target(document.get("target")), components, tuple(gaps))
+
+    def component(self, kind: str, name: str, value: Json, path: str) -> Component:
+        attributes = dict(self.table(value, path))
+        version = self.optional(attributes.pop("version", None), f"{path}.version")
+        return Component(kind, name, version, attributes)
+
+    def target(self, value: Json) -> TargetInfo:
+        target = self.table(value, "target")
+        environment = None
+        if target.get("environment") is not None:
+            path = "target.environment"
+            table = self.table(target["environment"], path)
+            environment = Environment(
+                self.text(table.get("python"), f"{path}.python"),
+                self.text(table.get("prefix"), f"{path}.prefix"),
+                self.text(table.get("chosen_by"), f"{path}.chosen_by"),
+                tuple(
+                    self.text(item, f"{path}.others[{index}]")
+                    for index, item in enumerate(self.array(table.get("others", []), f"{path}.others"))
+                ),
+            )
+        return TargetInfo(
+            self.text(target.get("kind"), "target.kind"),
+            self.text(target.get("reference"), "target.reference"),
+            environment,
+        )

@@ -1,0 +1,98 @@
+"""``take(target) -> Snapshot``: find out what kind of place a target is, look at it, and let the collectors read.
+
+How a target's text is understood is said in docs/targets.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import cast
+
+from envaudit import registry
+from envaudit.errors import TargetError
+from envaudit.evidence import Collector, Evidence, Options, Request, Target
+from envaudit.model import Component, Gap, Snapshot, TargetInfo
+
+HERE = "here://"
+"""The default target: the environment that envaudit is started in."""
+
+
+def take(text: str = HERE, options: Options | None = None) -> Snapshot:
+    """Look at a target (or read a saved snapshot).
+
+    Raises :class:`~envaudit.errors.TargetError` where the text names nothing, could be two things, or the place
+    cannot be looked at, and :class:`~envaudit.errors.SnapshotError` or :class:`~envaudit.errors.LockfileError`
+    where the file named has an error.
+    """
+    options = options or Options()
+    target, reference = resolve(text)
+    if target.kind == "snapshot":
+        return cast(Snapshot, target.gather(reference, Request(), options))
+    collectors = cast("list[Collector]", list(registry.load("collectors", "COLLECTOR").values()))
+    request = Request().merge(collector.request for collector in collectors)
+    evidence = cast(Evidence, target.gather(reference, request, options))
+    components, gaps = interpret(evidence, collectors)
+    return Snapshot(TargetInfo(target.kind, reference, evidence.environment), components, gaps)
+
+
+def interpret(
+    evidence: Evidence, collectors: Iterable[Collector]
+) -> tuple[dict[str, dict[str, Component]], tuple[Gap, ...]]:
+    """Run the collectors that the evidence suffices for; what the others would have told becomes gaps."""
+    collectors = list(collectors)
+    able = [collector for collector in collectors if collector.needs <= evidence.offers]
+    seen: dict[str, dict[str, Component]] = {kind: {} for collector in able for kind in collector.kinds}
+    gaps = {
+        Gap(kind, None, evidence.unseen)
+        for collector in collectors
+        for kind in collector.kinds
+        if kind not in seen and not _is_optional(collector)
+    }
+    for collector in able:
+        for item in collector.collect(evidence):
+            if isinstance(item, Component):
+                seen.setdefault(item.kind, {})[item.name] = item
+            elif isinstance(item, Gap):
+                gaps.add(item)
+    # A kind of which nothing at all was seen must not look like one that was seen to be empty.
+    blind = {gap.kind for gap in gaps if gap.name is None}
+    components = {
+        kind: dict(sorted(names.items())) for kind, names in sorted(seen.items()) if names or kind not in blind
+    }
+    return components, tuple(sorted(gaps, key=lambda gap: (gap.kind, gap.name or "", gap.reason)))
+
+
+def _is_optional(collector: Collector) -> bool:
+    """A collector for something that only one kind of target has (an image's configuration) leaves no gap elsewhere."""
+    return bool(collector.needs & {"image", "requirements", "pylock"})
+
+
+def resolve(text: str) -> tuple[Target, str]:
+    """The kind of place that a text means, and the reference inside that kind.
+
+    ``scheme://reference`` names the kind. An existing path is told by what it is. Anything else is a name: an image
+    of the local engine. A text that is both is refused, with both spellings.
+    """
+    targets = cast("list[Target]", list(registry.load("targets", "TARGET").values()))
+    scheme, separator, reference = text.partition("://")
+    if separator:
+        for target in targets:
+            if scheme in target.schemes:
+                return target, reference
+        known = ", ".join(sorted(f"{name}://" for target in targets for name in target.schemes))
+        raise TargetError(f"{text}: unknown kind of target {scheme}://; known are {known}")
+    if not text:
+        raise TargetError("an empty target; name a path, an image, or leave it out for this environment")
+    if os.path.lexists(text):
+        meanings = [target for target in targets if target.claims_path(text)]
+        meanings += [target for target in targets if target.claims_name(text)]
+        if len(meanings) > 1:
+            spellings = " or ".join(f"{target.schemes[0]}://{text}" for target in meanings)
+            raise TargetError(f"{text}: could be {len(meanings)} things; write {spellings}")
+        if meanings:
+            return meanings[0], text
+        raise TargetError(f"{text}: exists, but is no snapshot, lockfile, virtual environment or interpreter")
+    if text.startswith((".", os.sep, "~")) or text.endswith((".json", ".txt", ".toml", ".lock")):
+        raise TargetError(f"{text}: no such file or folder")
+    return next(target for target in targets if target.kind == "image"), text

@@ -1,0 +1,100 @@
+"""What live targets share: the inspector as bytes to send, its framed reply, and the reply as evidence.
+
+A transport only has to feed :func:`script` to ``python -B -`` on standard input and hand the bytes of standard output,
+of standard error and the exit code to :func:`read_reply`. Never a TTY, never standard error merged into standard
+output, never a shell.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from pathlib import Path
+from typing import Final
+
+from envaudit.errors import InspectorError
+from envaudit.evidence import CommandOutput, Evidence, FileText, RecordDigest, Request
+from envaudit.model import Environment, Json
+
+ARGUMENTS: Final = ("-B", "-")
+"""Arguments of the inspected interpreter. ``-B``: no bytecode is written into the target. Neither ``-I`` nor ``-S``:
+PYTHONPATH, the user site and .pth files are the skew that is looked for."""
+
+REFUSED: Final = 79
+MARKER: Final = "envaudit-inspector-refuses"
+OFFERS: Final = frozenset({"interpreter", "files", "names", "records", "commands", "environ"})
+
+
+def as_json(request: Request, *, of_init: bool = False) -> dict[str, Json]:
+    """The request in the form that the inspector reads (docs/evidence.md)."""
+    return {
+        "files": [list(item) for item in request.files],
+        "names": list(request.names),
+        "records": list(request.records),
+        "commands": [list(item) for item in request.commands],
+        "environ": list(request.environ),
+        "environ_of_init": of_init,
+    }
+
+
+def script(request: Request, *, of_init: bool = False) -> tuple[bytes, bytes]:
+    """The inspector with its call appended, and the token that will frame the reply."""
+    token = "envaudit-" + secrets.token_hex(16)
+    wanted = base64.b64encode(json.dumps(as_json(request, of_init=of_init)).encode()).decode("ascii")
+    source = Path(__file__).with_name("inspector.py").read_bytes()
+    return source + f"\n_main({wanted!r}, {token!r})\n".encode(), token.encode()
+
+
+def read_reply(stdout: bytes, stderr: bytes, exit_code: int | None, token: bytes, where: str) -> dict[str, Json]:
+    """Cut the reply out of whatever else the target printed.
+
+    Raises :class:`~envaudit.errors.InspectorError` where there is no whole reply, with the likeliest reason.
+    """
+    parts = stdout.split(token)
+    if len(parts) >= 3:
+        reply = json.loads(parts[-2])
+        if "error" in reply:
+            raise InspectorError(f"{where}: the inspector failed there: {reply['error']}")
+        if not isinstance(reply, dict):
+            raise InspectorError(f"{where}: the reply of the inspector is not understood")
+        return reply
+    said = stderr.decode("utf-8", "replace").strip()
+    if exit_code == REFUSED and MARKER in said:
+        version = said.partition(MARKER)[2].strip().splitlines()[0]
+        raise InspectorError(f"{where}: {version} is too old to be inspected; Python 3.6 or newer is needed")
+    last = said.splitlines()[-1] if said else "it printed nothing"
+    raise InspectorError(f"{where}: the interpreter did not answer (exit code {exit_code}): {last}")
+
+
+def evidence(reply: dict[str, Json], environment: Environment, request: Request) -> Evidence:
+    """The inspector's reply as evidence."""
+    binary = {item.pattern for item in request.files if item.binary}
+    return Evidence(
+        environment=environment,
+        offers=OFFERS,
+        interpreter=reply["interpreter"],
+        files={path: _file(content, bool(binary) and path in binary) for path, content in reply["files"].items()},
+        names=tuple(reply["names"]),
+        records={path: _record(content) for path, content in reply["records"].items()},
+        commands={tuple(arguments): CommandOutput(*output) for arguments, output in reply["commands"]},
+        environ=reply["environ"],
+        errors=tuple((where, why) for where, why in reply["errors"]),
+    )
+
+
+def _file(content: Json, binary: bool) -> FileText:
+    if isinstance(content, dict):
+        return FileText(error=content["error"])
+    text, truncated = content
+    if binary:
+        return FileText(data=base64.b64decode(text), truncated=truncated)
+    return FileText(text=text, truncated=truncated)
+
+
+def _record(content: dict[str, Json]) -> RecordDigest:
+    if "error" in content:
+        return RecordDigest(error=content["error"])
+    return RecordDigest(
+        content["digest"], content["files"], tuple(content["modified"]), tuple(content["missing"])
+    )

@@ -1,0 +1,80 @@
+"""Environments of this machine: their interpreters, and running the inspector in them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from envaudit.errors import InspectorError, TargetError
+from envaudit.evidence import Evidence, Options, Request
+from envaudit.model import Environment
+from envaudit.targets import _live
+
+INTERPRETERS = ("bin/python", "bin/python3", "Scripts/python.exe")
+
+
+def interpreter_of(folder: Path) -> Path | None:
+    """The interpreter of a venv, a virtualenv or a conda prefix; None where the folder holds none."""
+    for name in INTERPRETERS:
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def is_environment(folder: Path) -> bool:
+    """Whether a folder is a venv (PEP 405), a conda prefix or another installation prefix with an interpreter."""
+    return interpreter_of(folder) is not None and (
+        (folder / "pyvenv.cfg").is_file()
+        or (folder / "conda-meta").is_dir()
+        or any((folder / "lib").glob("python3*"))
+    )
+
+
+def inspect(python: Path, request: Request, options: Options, chosen_by: str) -> Evidence:
+    """Run the inspector in an interpreter of this machine.
+
+    Raises :class:`~envaudit.errors.InspectorError` where it cannot be started, is too old, or hangs.
+    """
+    source, token = _live.script(request)
+    options.progress(f"inspecting {python}")
+    try:
+        done = subprocess.run(
+            [str(python), *_live.ARGUMENTS],
+            input=source,
+            capture_output=True,
+            timeout=options.timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise InspectorError(
+            f"{python}: no answer within {options.timeout:g} seconds (--timeout sets the limit)"
+        ) from None
+    except OSError as error:
+        raise InspectorError(f"{python}: cannot be started: {error.strerror or error}") from None
+    reply = _live.read_reply(done.stdout, done.stderr, done.returncode, token, str(python))
+    found = reply["interpreter"]
+    environment = Environment(str(python), found["prefix"], chosen_by, others=left_behind(Path(found["prefix"])))
+    return _live.evidence(reply, environment, request)
+
+
+def left_behind(chosen: Path) -> tuple[str, ...]:
+    """A ``.venv`` or ``venv`` of the working directory that is not the environment that is looked at."""
+    folders = (Path.cwd() / name for name in (".venv", "venv"))
+    return tuple(
+        str(folder)
+        for folder in folders
+        if (folder / "pyvenv.cfg").is_file() and os.path.realpath(folder) != os.path.realpath(chosen)
+    )
+
+
+def named_interpreter(text: str) -> Path:
+    """The interpreter that ``--python`` names: a path, or a program on PATH."""
+    if os.sep in text:
+        return Path(text)
+    import shutil
+
+    found = shutil.which(text)
+    if found is None:
+        raise TargetError(f"--python {text}: no such program on PATH; give its path")
+    return Path(found)

@@ -1,0 +1,66 @@
+"""``here``: the environment that envaudit is started in; the default target of ``envaudit snapshot``.
+
+Where envaudit lives in a tool environment of its own (pipx, uv tool, uvx), the environment it is *started in* is the
+activated one: VIRTUAL_ENV, else CONDA_PREFIX. Otherwise it is the environment that envaudit is installed in, even
+if VIRTUAL_ENV names another: that one is mentioned as another environment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from envaudit.evidence import Evidence, Options, Request, Target
+from envaudit.model import Environment
+from envaudit.targets import _live, _local
+
+NAME = "here"
+
+
+def gather(reference: str, request: Request, options: Options) -> Evidence:
+    """Look at the own environment in process, or at the activated one through its interpreter."""
+    if options.python is not None:
+        return _local.inspect(_local.named_interpreter(options.python), request, options, "--python")
+    activated = _activated()
+    if activated is not None and _is_tool_environment(Path(sys.prefix)):
+        variable, folder, python = activated
+        return _local.inspect(python, request, options, f"{variable} (envaudit runs in an environment of its own)")
+
+    from envaudit.targets import inspector
+
+    # The first entry of sys.path belongs to how envaudit was started (the script's folder, or the working
+    # directory); a model trained in this environment does not see it.
+    safe = getattr(sys.flags, "safe_path", False) or sys.flags.isolated
+    path = [entry for entry in (sys.path if safe else sys.path[1:]) if entry]
+    reply = inspector.serve(_live.as_json(request), path)
+    others = list(_local.left_behind(Path(sys.prefix)))
+    if activated is not None and os.path.realpath(activated[1]) != os.path.realpath(sys.prefix):
+        others.append(str(activated[1]))
+    environment = Environment(
+        sys.executable, sys.prefix, "envaudit is installed in it", tuple(dict.fromkeys(others))
+    )
+    return _live.evidence(reply, environment, request)
+
+
+def _activated() -> tuple[str, Path, Path] | None:
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        folder = os.environ.get(variable)
+        if folder:
+            python = _local.interpreter_of(Path(folder))
+            if python is not None:
+                return variable, Path(folder), python
+    return None
+
+
+def _is_tool_environment(prefix: Path) -> bool:
+    """pipx leaves pipx_metadata.json, ``uv tool`` uv-receipt.toml; uvx runs from uv's cache (archive-v0)."""
+    return (
+        (prefix / "pipx_metadata.json").exists()
+        or (prefix / "uv-receipt.toml").exists()
+        or "archive-v0" in prefix.parts
+        or "environments-v2" in prefix.parts
+    )
+
+
+TARGET = Target(kind="here", schemes=("here",), gather=gather)

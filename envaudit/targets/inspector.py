@@ -1,0 +1,312 @@
+"""The inspector: the one script that runs inside a live target and serves a request for evidence.
+
+It is sent to ``python -`` on standard input with one call of ``_main`` appended, or called in process through
+``serve``. Rules of this file, each held by a test: standard library only; it parses on Python 2.7 (to refuse it
+politely) and runs on 3.6 to 3.14; it writes nothing into the target; whatever the target prints at start-up, the reply
+stays readable, because it stands between two random tokens.
+
+Request and reply are JSON; their keys are documented in docs/evidence.md.
+"""
+
+import sys
+
+REFUSED = 79  # exit status for "this Python is too old"; paired with the marker, since either alone can collide
+MARKER = "envaudit-inspector-refuses"
+
+if sys.version_info < (3, 6):
+    sys.stderr.write("%s Python %d.%d.%d\n" % ((MARKER,) + tuple(sys.version_info[:3])))
+    sys.exit(REFUSED)
+
+# Only the standard library may answer the imports below: not a json.py in the working directory ('' or PYTHONPATH),
+# nor one in site-packages. os is already loaded by the interpreter itself.
+import os
+
+_path = list(sys.path)
+_stdlib = os.path.dirname(os.__file__)
+sys.path[:] = [entry for entry in _path if entry.endswith(".zip") or entry in (_stdlib, _stdlib + "/lib-dynload")]
+try:
+    import base64
+    import fnmatch
+    import hashlib
+    import importlib.machinery
+    import json
+finally:
+    sys.path[:] = _path
+
+LISTED = 20  # modified and missing files named per RECORD
+SLACK = 2.0  # seconds by which a file may be younger than its RECORD without being hashed
+
+
+def interpreter(path):
+    """The interpreter's own answers."""
+    flags = sys.flags
+    uname = os.uname()
+    abiflags = getattr(sys, "abiflags", "")
+    suffixes = importlib.machinery.EXTENSION_SUFFIXES
+    try:
+        libc = os.confstr("CS_GNU_LIBC_VERSION")
+    except (AttributeError, ValueError, OSError):
+        libc = None
+    return {
+        "version": ".".join(str(part) for part in sys.version_info[:3])
+        + ("" if sys.version_info[3] == "final" else "%s%d" % (sys.version_info[3][0].replace("c", "rc"), sys.version_info[4])),
+        "implementation": sys.implementation.name,
+        "implementation_version": ".".join(str(part) for part in sys.implementation.version[:3]),
+        "cache_tag": sys.implementation.cache_tag,
+        "extension_suffix": suffixes[0] if suffixes else None,
+        "abiflags": abiflags,
+        "free_threaded": "t" in abiflags,
+        "debug": hasattr(sys, "gettotalrefcount"),
+        "pointer_bits": 64 if sys.maxsize > 2**32 else 32,
+        "byteorder": sys.byteorder,
+        "build": " ".join(sys.version.split("[")[-1].rstrip("]").split()) if "[" in sys.version else "",
+        "executable": sys.executable,
+        "prefix": sys.prefix,
+        "base_prefix": getattr(sys, "base_prefix", sys.prefix),
+        "path": path,
+        "flags": {
+            "optimize": flags.optimize,
+            "no_user_site": flags.no_user_site,
+            "ignore_environment": flags.ignore_environment,
+            "hash_randomization": flags.hash_randomization,
+            "utf8_mode": getattr(flags, "utf8_mode", 0),
+        },
+        "os_name": os.name,
+        "sys_platform": sys.platform,
+        "sysname": uname[0],
+        "release": uname[2],
+        "kernel_version": uname[3],
+        "machine": uname[4],
+        "libc": libc,
+        "filesystem_encoding": sys.getfilesystemencoding(),
+    }
+
+
+class Gatherer(object):
+    """Serves one request; remembers directory listings and the places that could not be read."""
+
+    def __init__(self, path, prefix):
+        self.sites = [entry for entry in dict.fromkeys(path) if entry and os.path.isabs(entry)]
+        self.prefix = prefix
+        self.listings = {}
+        self.errors = {}
+
+    def listing(self, folder):
+        if folder not in self.listings:
+            try:
+                names = sorted(os.listdir(folder or "/"))
+            except OSError as error:
+                names = []
+                if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                    self.errors[folder] = error.strerror or str(error)
+            self.listings[folder] = names
+        return self.listings[folder]
+
+    def expand(self, pattern):
+        """Paths that match a pattern, in the order of sys.path and then by name."""
+        if pattern.startswith("{site}"):
+            roots = self.sites
+        elif pattern.startswith("{prefix}"):
+            roots = [self.prefix]
+        else:
+            roots = [""]
+        parts = [part for part in pattern.split("/") if part]
+        if roots != [""]:
+            parts = parts[1:]
+        for root in roots:
+            found = [root.rstrip("/")]
+            for part in parts:
+                if "*" in part or "?" in part or "[" in part:
+                    found = [
+                        folder + "/" + name
+                        for folder in found
+                        for name in fnmatch.filter(self.listing(folder), part)
+                    ]
+                else:
+                    found = [folder + "/" + part for folder in found]
+            for path in found:
+                yield path
+
+    def file(self, path, cap, headers, binary):
+        """One file as [text or base64, truncated], {"error": why}, or None where there is none."""
+        try:
+            with open(path, "rb") as stream:
+                if headers:
+                    data = stream.read(min(cap, 65536))
+                    while b"\n\n" not in data and b"\r\n\r\n" not in data and len(data) < cap:
+                        more = stream.read(65536)
+                        if not more:
+                            break
+                        data += more
+                    data = data.split(b"\n\n", 1)[0].split(b"\r\n\r\n", 1)[0]
+                    truncated = False
+                else:
+                    data = stream.read(cap + 1)
+                    truncated = len(data) > cap
+                    data = data[:cap]
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            return {"error": error.strerror or str(error)}
+        if binary:
+            return [base64.b64encode(data).decode("ascii"), truncated]
+        return [data.decode("utf-8", "replace"), truncated]
+
+    def record(self, path):
+        """Digest a RECORD over what belongs to the build, and check the files beside it against it.
+
+        Left out of the digest is what the installer writes and what differs from place to place: lines without
+        a hash, scripts outside of the site directory (their first line names the interpreter) and the
+        installer's own notes. A file is hashed only where its size differs or it is younger than RECORD.
+        """
+        try:
+            with open(path, "rb") as stream:
+                text = stream.read().decode("utf-8", "replace")
+            written = os.stat(path).st_mtime + SLACK
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            return {"error": error.strerror or str(error)}
+        site = os.path.dirname(os.path.dirname(path)) + "/"
+        own = os.path.basename(os.path.dirname(path)) + "/"
+        notes = {own + name for name in ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")}
+        kept, modified, missing = [], [], []
+        stat = os.stat
+        for line in text.splitlines():
+            if '"' in line:
+                import csv
+
+                fields = next(csv.reader([line]))
+            else:
+                fields = line.rsplit(",", 2)
+            if len(fields) != 3 or not fields[1]:
+                continue
+            name, digest, size = fields
+            if name in notes or name.startswith(("../", "/")):
+                continue
+            kept.append(name + "," + digest)
+            try:
+                found = stat(site + name)
+            except OSError:
+                missing.append(name)
+                continue
+            if (size and found.st_size != int(size)) or (
+                found.st_mtime > written and not self.matches(site + name, digest)
+            ):
+                modified.append(name)
+        kept.sort()
+        return {
+            "digest": hashlib.sha256("\n".join(kept).encode("utf-8", "replace")).hexdigest(),
+            "files": len(kept),
+            "modified": sorted(modified)[:LISTED],
+            "missing": sorted(missing)[:LISTED],
+        }
+
+    def matches(self, path, expected):
+        """Whether a file has the hash that RECORD gives it (``algorithm=urlsafe-base64 without padding``)."""
+        algorithm, _, value = expected.partition("=")
+        try:
+            digest = hashlib.new(algorithm)
+            with open(path, "rb") as stream:
+                for block in iter(lambda: stream.read(1 << 20), b""):
+                    digest.update(block)
+        except (OSError, ValueError):
+            return True  # not seen to be wrong
+        return base64.urlsafe_b64encode(digest.digest()).decode("ascii").rstrip("=") == value.rstrip("=")
+
+    def command(self, arguments, timeout):
+        """Run a fixed argument list; None where the program is not on PATH."""
+        for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+            program = os.path.join(folder or ".", arguments[0])
+            if os.path.isfile(program) and os.access(program, os.X_OK):
+                break
+        else:
+            return None
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                [program] + list(arguments[1:]),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired:
+            return [None, "", "no answer within %g seconds" % timeout]
+        except OSError as error:
+            return [None, "", error.strerror or str(error)]
+        return [done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")]
+
+
+def environ(names, of_init):
+    """The allowed variables; in a container those that its entry point exported to process 1 count as well."""
+    found = {name: os.environ[name] for name in names if name in os.environ}
+    if of_init:
+        try:
+            with open("/proc/1/environ", "rb") as stream:
+                data = stream.read()
+        except OSError:
+            return found
+        for item in data.split(b"\0"):
+            name, _, value = item.decode("utf-8", "replace").partition("=")
+            if name in names:
+                found[name] = value
+    return found
+
+
+def serve(request, path=None):
+    """Answer one request (see docs/evidence.md) and return the reply as JSON-plain values."""
+    if path is None:
+        path = [entry for entry in sys.path if entry]
+    gatherer = Gatherer(path, sys.prefix)
+    files, records = {}, {}
+    for pattern, cap, headers, binary in request.get("files", ()):
+        for name in gatherer.expand(pattern):
+            if name not in files:
+                content = gatherer.file(name, cap, headers, binary)
+                if content is not None:
+                    files[name] = content
+    for pattern in request.get("records", ()):
+        for name in gatherer.expand(pattern):
+            if name not in records:
+                content = gatherer.record(name)
+                if content is not None:
+                    records[name] = content
+    names = [
+        name
+        for pattern in request.get("names", ())
+        for name in gatherer.expand(pattern)
+        if os.path.lexists(name)
+    ]
+    commands = [
+        [list(arguments), output]
+        for arguments, output in (
+            (arguments, gatherer.command(arguments, request.get("command_timeout", 10)))
+            for arguments in request.get("commands", ())
+        )
+        if output is not None
+    ]
+    return {
+        "interpreter": interpreter(path),
+        "files": files,
+        "records": records,
+        "names": sorted(set(names)),
+        "commands": commands,
+        "environ": environ(set(request.get("environ", ())), request.get("environ_of_init", False)),
+        "errors": sorted(gatherer.errors.items()),
+    }
+
+
+def _main(request, token):
+    """Entry point of the script form: the request as base64 of JSON, the token that frames the reply."""
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]
+    try:
+        reply = serve(json.loads(base64.b64decode(request).decode("utf-8")))
+    except Exception as error:
+        reply = {"error": "%s: %s" % (type(error).__name__, error)}
+    data = ("\n" + token + "\n" + json.dumps(reply) + "\n" + token + "\n").encode("ascii")
+    sys.stdout.flush()
+    while data:
+        data = data[os.write(1, data) :]
