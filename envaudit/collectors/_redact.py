@@ -1,0 +1,65 @@
+"""Credentials are taken out of URLs here, before one can reach a snapshot or a message."""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "***"
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_SECRET_NAME = re.compile(
+    r"token|key|passw|pwd|passphrase|secret|signature|credential"
+    r"|(?:^|[^a-z])(?:sig|auth|pass|pw|jwt)(?:$|[^a-z])",
+    re.I,
+)
+_WITHOUT_SCHEME = re.compile(r"^[^/@\s]*:[^/@\s]*@")
+
+
+def redact_url(url: str) -> str:
+    """The URL with ``***`` in place of a user, a password or a token.
+
+    ``git@`` stays: it is how everyone logs in over ssh, and no secret. Query and fragment values go by the
+    name they stand under (``X-Amz-Signature``, ``access_token``, ``sig``, ...).
+    """
+    match = _SCHEME.match(url)
+    if match is None:
+        return _WITHOUT_SCHEME.sub(f"{HIDDEN}@", url)
+    scheme, rest = match[0], url[match.end() :]
+    user, at, rest = _split_user(rest)
+    if at and user != "git":
+        user = HIDDEN
+    rest, hash_sign, fragment = rest.partition("#")
+    rest, question_mark, query = rest.partition("?")
+    return scheme + user + at + rest + question_mark + _values(query) + hash_sign + _values(fragment)
+
+
+def redact(text: str) -> str:
+    """A text with every URL in it redacted."""
+    return _URL.sub(lambda match: redact_url(match[0]), text)
+
+
+def _split_user(rest: str) -> tuple[str, str, str]:
+    """``(user information, "@" or "", what follows)``."""
+    authority = re.match(r"[^/?#]*", rest)
+    length = authority.end() if authority else 0
+    user, at, host = rest[:length].rpartition("@")
+    if at:
+        return user, at, host + rest[length:]
+    # user:pa/ss@host: an unquoted delimiter in a password ends the authority early; what is left looks like a
+    # host with a port that is no number.
+    _, colon, port = rest[:length].partition(":")
+    if colon and not rest.startswith("[") and port.strip("0123456789"):
+        user, at, host = rest.rpartition("@")
+        if at:
+            return user, at, host
+    return "", "", rest
+
+
+def _values(query: str) -> str:
+    parts = re.split(r"([&;])", query)
+    for index, part in enumerate(parts):
+        name, equals, value = part.partition("=")
+        if equals and value and _SECRET_NAME.search(name):
+            parts[index] = f"{name}={HIDDEN}"
+    return "".join(parts)
