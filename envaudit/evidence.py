@@ -120,6 +120,8 @@ class Evidence(NamedTuple):
     requirements: tuple[RequirementLine, ...] = ()
     pylock: dict[str, Json] = {}  # noqa: RUF012
     """A parsed pylock.toml (PEP 751)."""
+    pip: dict[str, str] | None = None
+    """pip's own view, name -> version; None where it was not asked (:attr:`Options.pip`)."""
     errors: tuple[tuple[str, str], ...] = ()
     """``(where, why)`` of places that could not be listed."""
 
@@ -133,6 +135,8 @@ class Options(NamedTuple):
     """Seconds until a live target counts as hanging."""
     pull: bool = False
     """Whether an image that is not there may be pulled."""
+    pip: bool = False
+    """Whether pip inside a local environment is asked too, as a cross-check (starts pip: a second or more)."""
     progress: Callable[[str], None] = lambda message: None
     """Told in a few words what is being waited for."""
 

@@ -55,7 +55,17 @@ def inspect(python: Path, request: Request, options: Options, chosen_by: str) ->
     reply = _live.read_reply(done.stdout, done.stderr, done.returncode, token, str(python))
     found = reply["interpreter"]
     environment = Environment(str(python), found["prefix"], chosen_by, others=left_behind(Path(found["prefix"])))
-    return _live.evidence(reply, environment, request)
+    return with_pip(_live.evidence(reply, environment, request), str(python), options)
+
+
+def with_pip(evidence: Evidence, python: str, options: Options) -> Evidence:
+    """Add pip's own view of the environment where it is asked for."""
+    if not options.pip:
+        return evidence
+    from envaudit.targets import _pip_view
+
+    options.progress(f"asking pip of {python}")
+    return evidence._replace(pip=_pip_view.installed(python, options.timeout))
 
 
 def left_behind(chosen: Path) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
     environment = Environment(
         sys.executable, sys.prefix, "envaudit is installed in it", tuple(dict.fromkeys(others))
     )
-    return _live.evidence(reply, environment, request)
+    return _local.with_pip(_live.evidence(reply, environment, request), sys.executable, options)
 
 
 def _activated() -> tuple[str, Path, Path] | None:

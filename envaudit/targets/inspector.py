@@ -176,7 +176,7 @@ class Gatherer(object):
             if '"' in line:
                 import csv
 
-                fields = next(csv.reader([line]))
+                fields = next(csv.reader([line]), [])
             else:
                 fields = line.rsplit(",", 2)
             if len(fields) != 3 or not fields[1]:
@@ -187,10 +187,10 @@ class Gatherer(object):
             kept.append(name + "," + digest)
             try:
                 found = stat(site + name)
-            except OSError:
+            except (OSError, ValueError):
                 missing.append(name)
                 continue
-            if (size and found.st_size != int(size)) or (
+            if (size and size != str(found.st_size)) or (
                 found.st_mtime > written and not self.matches(site + name, digest)
             ):
                 modified.append(name)

@@ -1,0 +1,7 @@
+"""``python -m envaudit``."""
+
+import sys
+
+from envaudit.cli import main
+
+sys.exit(main())

@@ -1,0 +1,259 @@
+"""The command line: the only file that prints, reads argv and chooses exit codes.
+
+Exit codes: 0 clean, 1 a finding as grave as ``--fail-on``, 2 envaudit could not do the work (or, with ``--strict``, a
+part was not seen), 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from envaudit import __version__
+from envaudit.argv import Argument, Option, parameters, parse
+
+OK: Final = 0
+DIFFERENT: Final = 1
+FAILED: Final = 2
+INTERRUPTED: Final = 130
+
+_TARGET_HELP = "A path (venv, interpreter, lockfile, snapshot), an image, or KIND://REFERENCE."
+_Python = Annotated[
+    str | None, Option(("--python",), "The interpreter inside of the target, instead of the one that is found.", "PATH")
+]
+_Timeout = Annotated[float, Option(("--timeout",), "Seconds until a live target counts as hanging.", "SECONDS")]
+_Pull = Annotated[bool, Option(("--pull",), "Pull the image if the local engine does not have it.")]
+
+
+def snapshot(
+    target: Annotated[str | None, Argument("TARGET", f"{_TARGET_HELP} Default: this environment.")] = None,
+    output: Annotated[
+        str | None, Option(("-o", "--output"), "Write to FILE (whole or not at all) instead of standard output.", "FILE")
+    ] = None,
+    python: _Python = None,
+    timeout: _Timeout = 60.0,
+    pull: _Pull = False,
+    pip: Annotated[bool, Option(("--pip",), "Also ask pip in a local environment and note where it disagrees.")] = False,
+    strict: Annotated[bool, Option(("--strict",), "Exit 2 if any part was not seen.")] = False,
+) -> int:
+    """Write down what an environment consists of, as JSON."""
+    from envaudit import store
+    from envaudit.evidence import Options
+    from envaudit.take import HERE, take
+
+    taken = take(target or HERE, Options(python, timeout, pull, pip, _progress()))
+    _clear()
+    if output is None or output == "-":
+        _print(store.dumps(taken))
+    else:
+        store.write(taken, output)
+        counts = ", ".join(f"{len(names)} {kind}" for kind, names in taken.components.items() if names)
+        _say(f"wrote {output}: {counts}")
+        for gap in taken.gaps:
+            _say(f"not seen: {gap.kind}{' ' + gap.name if gap.name else ''}: {gap.reason}")
+    return FAILED if strict and taken.gaps else OK
+
+
+def compare(
+    train: Annotated[str, Argument("TRAIN", f"What training used. {_TARGET_HELP}")],
+    serve: Annotated[str, Argument("SERVE", f"What serving has. {_TARGET_HELP}")],
+    format: Annotated[  # noqa: A002
+        str, Option(("--format",), "How to report: text or json.", "FORMAT", ("text", "json"))
+    ] = "text",
+    fail_on: Annotated[
+        str,
+        Option(
+            ("--fail-on",),
+            "Exit 1 from this severity on: error, warning, note or never.",
+            "SEVERITY",
+            ("error", "warning", "note", "never"),
+        ),
+    ] = "error",
+    strict: Annotated[bool, Option(("--strict",), "Exit 2 if a rule could not judge because a part was not seen.")] = False,
+    drift: Annotated[bool, Option(("--drift",), "List every difference that no rule judges.")] = False,
+    python: _Python = None,
+    train_python: Annotated[
+        str | None, Option(("--train-python",), "The same as --python, for TRAIN (--python is for SERVE).", "PATH")
+    ] = None,
+    timeout: _Timeout = 60.0,
+    pull: _Pull = False,
+) -> int:
+    """Say whether SERVE satisfies what TRAIN used: what will break, why, and the command that mends it."""
+    from envaudit import comparison, registry
+    from envaudit.evidence import Options
+    from envaudit.reports import Report, View, failed
+    from envaudit.take import take
+
+    progress = _progress()
+    before = take(train, Options(train_python, timeout, pull, False, progress))
+    after = take(serve, Options(python, timeout, pull, False, progress))
+    result = comparison.compare(before, after)
+    _clear()
+    limit: Any = None if fail_on == "never" else fail_on
+    report: Report = registry.module("reports", f"as_{format}").REPORT
+    code = OK
+    if failed(result, limit):
+        code = DIFFERENT
+    elif strict and result.unknowns:
+        code = FAILED
+    _print(report.render(result, View(limit, _colored(), drift)))
+    return code
+
+
+def explain(
+    code: Annotated[str, Argument("CODE", "The code of a rule, EA201.")],
+) -> int:
+    """Print the page of a rule: what it compares, why it breaks, how to fix it, what it cannot see."""
+    from envaudit.explain import page
+
+    _print(page(code) + "\n")
+    return OK
+
+
+COMMANDS: Final[dict[str, Callable[..., int]]] = {"snapshot": snapshot, "compare": compare, "explain": explain}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one call and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments in (["--version"], ["-V"]):
+        print(f"envaudit {__version__}")
+        return OK
+    from envaudit.errors import EnvauditError
+
+    try:
+        command = COMMANDS.get(arguments[0]) if arguments else None
+        if command is not None and "_ENVAUDIT_COMPLETE" not in os.environ:
+            values = parse(command, arguments[1:])
+            if values is not None:
+                return command(**values)
+        return _run_typer(arguments)
+    except EnvauditError as error:
+        _clear()
+        _say(f"error: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        _clear()
+        _say("interrupted")
+        return INTERRUPTED
+
+
+def _run_typer(arguments: list[str]) -> int:
+    """Help, completion and every mistake in the call: typer, built from the same annotations."""
+    app = typer_app()
+    try:
+        return int(app(arguments, prog_name="envaudit", standalone_mode=False) or OK)
+    except Exception as error:
+        # typer vendors click from 0.26 on, so that its exceptions are known only by what they can do.
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        text = " ".join(str(message()).split())
+        if text:
+            context = getattr(error, "ctx", None)
+            path = getattr(context, "command_path", "envaudit")
+            _say(f"error: {text} ({path} --help tells more)")
+        return FAILED
+
+
+def typer_app() -> Any:
+    """The typer application: the commands of this file with their parameters as typer's."""
+    import typer
+
+    app = typer.Typer(
+        name="envaudit",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    def _version(value: bool) -> None:
+        if value:
+            print(f"envaudit {__version__}")
+            raise typer.Exit
+
+    @app.callback()
+    def _root(
+        version: Annotated[
+            bool, typer.Option("--version", "-V", is_eager=True, callback=_version, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
+        """Compare the environment a model was trained in with the one it will be served in."""
+
+    for name, command in COMMANDS.items():
+        app.command(name)(_for_typer(command, typer))
+    return app
+
+
+def _for_typer(command: Callable[..., int], typer: Any) -> Callable[..., int]:
+    """The same function with typer's own parameter declarations."""
+
+    def run(**values: Any) -> int:
+        for item in known:
+            if isinstance(item.how, Option) and item.how.choices and values[item.name] not in item.how.choices:
+                allowed = ", ".join(item.how.choices)
+                raise typer.BadParameter(
+                    f"{values[item.name]!r} is not one of {allowed}", param_hint=f"'{item.how.flags[-1]}'"
+                )
+        return command(**values)
+
+    import inspect
+
+    known = parameters(command)
+    signature = inspect.signature(command)
+    declared = []
+    for item in known:
+        kind = signature.parameters[item.name].annotation.__origin__
+        if isinstance(item.how, Argument):
+            how = typer.Argument(metavar=item.how.metavar, help=item.how.help, show_default=False)
+        elif item.type is bool:
+            how = typer.Option(*item.how.flags, help=item.how.help)
+        else:
+            default = signature.parameters[item.name].default is not None
+            how = typer.Option(*item.how.flags, help=item.how.help, metavar=item.how.metavar, show_default=default)
+        declared.append(signature.parameters[item.name].replace(annotation=Annotated[kind, how]))
+    run.__signature__ = signature.replace(parameters=declared)  # type: ignore[attr-defined]
+    run.__annotations__ = {item.name: item.annotation for item in declared} | {"return": int}
+    run.__doc__ = command.__doc__
+    return run
+
+
+def _print(text: str) -> None:
+    """The report, to standard output. A reader that stops reading (``| head``) is no error."""
+    try:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(line: str) -> None:
+    print(f"envaudit: {line}", file=sys.stderr)
+
+
+def _colored() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _progress() -> Callable[[str], None]:
+    """Shows what is being waited for, on a terminal only. From here on a termination cleans up as Ctrl-C does."""
+    import signal
+
+    def terminate(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+    if not sys.stderr.isatty():
+        return lambda message: None
+    return lambda message: print(f"\r\033[K{message} ...", end="", file=sys.stderr, flush=True)
+
+
+def _clear() -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""``compare(train, serve) -> Comparison``: does serving satisfy what training used?
+
+The rules explain what matters. Whatever else differs is listed as drift, so that nothing differs silently; what was
+not seen on one side is neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, cast
+
+from envaudit import markers, registry, rules
+from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Gap, Json, Snapshot, Unknown
+
+UNCOMPARED: Final = frozenset({"where", "created"})
+"""Attributes, at any depth, that say where or when and never what: shown, not compared."""
+
+Key = tuple[str, str, str]
+
+
+def compare(train: Snapshot, serve: Snapshot) -> Comparison:
+    """Run every rule over two snapshots and list the rest as drift. Pure: the same input gives the same output."""
+    train, of_train = markers.settle(train, serve)
+    serve, of_serve = markers.settle(serve, train)
+    findings: list[Finding] = []
+    unknowns: list[Unknown] = []
+    for module, record in registry.load("rules", "RULE").items():
+        code = rules.code_of(module)
+        for result in cast(rules.Rule, record).check(train, serve):
+            if isinstance(result, Finding):
+                findings.append(result._replace(code=code))
+            else:
+                unknowns.append(result._replace(code=code))
+    findings.sort(key=lambda item: (SEVERITIES.index(item.severity), item.code, item.subject, item.consequence))
+    unknowns.sort(key=lambda item: (item.code, item.subject, item.reason))
+    covered = {key for finding in findings for key in finding.covers}
+    drift = tuple(sorted(_drift(train, serve, covered), key=lambda item: item[:3]))
+    return Comparison(train, serve, tuple(findings), tuple(unknowns), drift, (*of_train, *of_serve))
+
+
+def _drift(train: Snapshot, serve: Snapshot, covered: set[Key]) -> Iterator[Drift]:
+    for kind in sorted(train.components.keys() | serve.components.keys()):
+        if (kind, "*", "*") in covered:
+            continue
+        ours, theirs = train.of(kind), serve.of(kind)
+        for name in sorted(ours.keys() | theirs.keys()):
+            if (kind, name, "*") in covered or ours.get(name) == theirs.get(name):
+                continue
+            left, right = train.find(kind, name), serve.find(kind, name)
+            if isinstance(left, Gap) or isinstance(right, Gap):
+                continue
+            if left is None or right is None:
+                yield Drift(kind, name, "", _shown(left), _shown(right))
+            else:
+                yield from _attributes(left, right, covered)
+
+
+def _shown(component: Component | None) -> Json:
+    """What stands for a whole component in a drift line: its version, or that it is there at all."""
+    return None if component is None else component.version or "present"
+
+
+def _attributes(left: Component, right: Component, covered: set[Key]) -> Iterator[Drift]:
+    kind, name = left.kind, left.name
+    ours, theirs = {"version": left.version, **left.attributes}, {"version": right.version, **right.attributes}
+    for attribute in sorted(ours.keys() | theirs.keys()):
+        if attribute in UNCOMPARED or (kind, name, attribute) in covered:
+            continue
+        before, after = ours.get(attribute), theirs.get(attribute)
+        if before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            for path, old, new in _nested(before, after):
+                yield Drift(kind, name, f"{attribute}.{path}", old, new)
+        elif _comparable(before) != _comparable(after):
+            yield Drift(kind, name, attribute, before, after)
+
+
+def _comparable(value: Json) -> Json:
+    """A value without its provenance."""
+    if isinstance(value, dict):
+        return {key: _comparable(item) for key, item in value.items() if key not in UNCOMPARED}
+    if isinstance(value, list):
+        return [_comparable(item) for item in value]
+    return value
+
+
+def _nested(before: dict[str, Json], after: dict[str, Json]) -> Iterator[tuple[str, Json, Json]]:
+    """The leaves in which two unequal structures differ, found by deepdiff."""
+    # Imported only here: it costs several Python start-ups, and most differences are plain values.
+    from deepdiff import DeepDiff
+    from deepdiff.helper import notpresent
+
+    tree = DeepDiff(
+        _comparable(before), _comparable(after), view="tree", verbose_level=2, threshold_to_diff_deeper=0
+    )
+    found = []
+    for changes in tree.values():
+        for change in changes:
+            path = ".".join(str(part) for part in change.path(output_format="list"))
+            old, new = (None if side is notpresent else side for side in (change.t1, change.t2))
+            found.append((path, old, new))
+    yield from sorted(found, key=lambda item: item[0])

@@ -1,0 +1,54 @@
+"""The comparison for machines; the schema is docs/comparison.schema.json."""
+
+from __future__ import annotations
+
+import json
+
+from envaudit.model import SEVERITIES, Comparison, Json, Snapshot
+from envaudit.reports import Report, View, failed
+
+SCHEMA = 1
+
+
+def render(comparison: Comparison, view: View) -> str:
+    """One JSON document. Keys are only ever added within a schema number."""
+    findings = comparison.findings
+    document: dict[str, Json] = {
+        "envaudit_comparison": SCHEMA,
+        "failed": failed(comparison, view.fail_on),
+        "fail_on": view.fail_on,
+        "counts": {severity: sum(item.severity == severity for item in findings) for severity in SEVERITIES},
+        "train": _side(comparison.train),
+        "serve": _side(comparison.serve),
+        "assumptions": list(comparison.assumptions),
+        "findings": [
+            {
+                "code": item.code,
+                "severity": item.severity,
+                "subject": item.subject,
+                "train": item.train,
+                "serve": item.serve,
+                "consequence": item.consequence,
+                "fix": item.fix,
+                "reference": item.reference,
+            }
+            for item in findings
+        ],
+        "unknowns": [{"code": item.code, "subject": item.subject, "reason": item.reason} for item in comparison.unknowns],
+        "drift": [item._asdict() for item in comparison.drift],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _side(snapshot: Snapshot) -> dict[str, Json]:
+    environment = snapshot.target.environment
+    return {
+        "kind": snapshot.target.kind,
+        "reference": snapshot.target.reference,
+        "environment": None if environment is None else {**environment._asdict(), "others": list(environment.others)},
+        "components": {kind: len(names) for kind, names in sorted(snapshot.components.items())},
+        "gaps": [gap._asdict() for gap in snapshot.gaps],
+    }
+
+
+REPORT = Report(render)

@@ -1,0 +1,227 @@
+"""The comparison for people: the verdict first, then what is wrong by gravity, then what was not seen; 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Gap, Json, Severity, Snapshot
+from envaudit.reports import Report, View, failed
+
+WIDTH = 80
+IN_FULL = 5
+"""Findings of one code and severity that are explained at length; the others of a long list get a line each."""
+ROWS = 12
+"""Lines of a long list; then the rest is counted."""
+
+_COLORS = {"error": "31;1", "warning": "33", "note": "36", "ok": "32;1", "dim": "2"}
+
+
+class _Paint:
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def __call__(self, text: str, color: str) -> str:
+        return f"\033[{_COLORS[color]}m{text}\033[0m" if self.on else text
+
+
+def render(comparison: Comparison, view: View) -> str:
+    """The whole report, ending in a newline."""
+    paint = _Paint(view.color)
+    lines = [_verdict(comparison, view, paint), ""]
+    lines += _side("train", comparison.train)
+    lines += _side("serve", comparison.serve)
+    for assumption in comparison.assumptions:
+        lines += _wrap(f"assumed: {assumption}", "  ", "    ")
+    for severity in SEVERITIES:
+        found = [item for item in comparison.findings if item.severity == severity]
+        if found:
+            lines += ["", *_section(severity, found, paint)]
+    install = list(_install(comparison.findings))
+    if len(install) > 1:
+        lines += ["", "mend the packages in one step, in the serving environment:"]
+        lines += _command("pip install", install)
+    lines += _drift(comparison.drift, view)
+    lines += _not_seen(comparison)
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _verdict(comparison: Comparison, view: View, paint: _Paint) -> str:
+    counts = ", ".join(
+        f"{count} {severity}{'s' if count > 1 else ''}"
+        for severity in SEVERITIES
+        if (count := sum(item.severity == severity for item in comparison.findings))
+    )
+    if failed(comparison, view.fail_on):
+        return f"{paint('FAIL', 'error')}  {counts}: serving does not satisfy what training used"
+    if counts:
+        return f"{paint('PASS', 'ok')}  {counts}; nothing as grave as --fail-on {view.fail_on or 'never'}"
+    if comparison.unknowns:
+        return f"{paint('PASS', 'ok')}  no difference that matters in what was seen; not all was seen (below)"
+    return f"{paint('PASS', 'ok')}  serving has all that training used"
+
+
+def _side(label: str, snapshot: Snapshot) -> list[str]:
+    lines = _wrap(f"{label}  {_quoted(snapshot)}: {', '.join(_summary(snapshot))}", "  ", "         ")
+    environment = snapshot.target.environment
+    if environment is not None and snapshot.target.kind not in ("here", "python"):
+        others = f"; also there, not looked at: {', '.join(environment.others)}" if environment.others else ""
+        lines += _wrap(f"python {environment.python}, chosen by {environment.chosen_by}{others}", " " * 9, " " * 11)
+    elif environment is not None and environment.others:
+        lines += _wrap(f"also there, not looked at: {', '.join(environment.others)}", " " * 9, " " * 11)
+    return lines
+
+
+def _quoted(snapshot: Snapshot) -> str:
+    if snapshot.target.kind == "here":
+        return "this environment"
+    return f"{snapshot.target.kind} {snapshot.target.reference}"
+
+
+def _summary(snapshot: Snapshot) -> Iterator[str]:
+    python = snapshot.find("python", "python")
+    if isinstance(python, Component) and python.version:
+        names = {"cpython": "CPython", "pypy": "PyPy"}
+        implementation = str(python.attributes.get("implementation", "python"))
+        yield f"{names.get(implementation, implementation)} {python.version}"
+    if "distribution" in snapshot.components:
+        count = len(snapshot.of("distribution"))
+        yield f"{count} distribution{'' if count == 1 else 's'}"
+    release = snapshot.find("os", "release")
+    if isinstance(release, Component):
+        yield f"{release.attributes.get('id', 'os')} {release.version or ''}".strip()
+    libc = snapshot.find("libc", "libc")
+    if isinstance(libc, Component):
+        yield f"{libc.attributes.get('family')} {libc.version or ''}".strip()
+    machine = snapshot.find("machine", "machine")
+    if isinstance(machine, Component):
+        yield str(machine.attributes.get("architecture"))
+
+
+def _section(severity: Severity, found: list[Finding], paint: _Paint) -> list[str]:
+    lines: list[str] = []
+    rows: list[Finding] = []
+    shown: dict[str, int] = {}
+    for item in found:
+        shown[item.code] = shown.get(item.code, 0) + 1
+        if severity == "note" or shown[item.code] > IN_FULL:
+            rows.append(item)
+            continue
+        if lines:
+            lines.append("")
+        lines.append(f"{paint(severity.upper(), severity)} {item.code}  {_change(item)}")
+        lines += _wrap(item.consequence, "  ", "  ")
+        lines += _wrap(f"fix: {item.fix}", "  ", "       ")
+        if item.reference:
+            lines.append(f"  see: {item.reference}")
+    if rows:
+        if lines:
+            lines.append("")
+        more = "further " if lines else ""
+        lines.append(paint(f"{more}{severity}s", severity) + " (envaudit explain CODE tells what each means)")
+        lines += [_clip(f"  {item.code}  {_change(item)}") for item in rows[:ROWS]]
+        lines += _counted(rows[ROWS:])
+    return lines
+
+
+def _change(item: Finding) -> str:
+    if item.train is None and item.serve is None:
+        return item.subject
+    return f"{item.subject}  {item.train or 'absent'} -> {item.serve or 'absent'}"
+
+
+def _counted(rest: list[Finding]) -> list[str]:
+    if not rest:
+        return []
+    names = ", ".join(item.subject for item in rest)
+    lines = _wrap(f"... and {len(rest)} more: {names}", "  ", "    ")
+    return lines if len(lines) <= 4 else [*lines[:4], "    ... (all of them with --format json)"]
+
+
+def _install(findings: Iterable[Finding]) -> Iterator[str]:
+    """The requirements of all plain ``pip install`` fixes of errors and warnings, each once."""
+    seen = set()
+    for item in findings:
+        head, separator, requirement = item.fix.partition("pip install '")
+        if item.severity != "note" and separator and not head and requirement.count("'") == 1:
+            text = requirement.rstrip("'")
+            if requirement.endswith("'") and text not in seen:
+                seen.add(text)
+                yield f"'{text}'"
+
+
+def _command(head: str, words: list[str]) -> list[str]:
+    """A command over several lines, to be pasted as it stands."""
+    lines = [f"  {head}"]
+    for word in words:
+        if len(lines[-1]) + len(word) + 3 > WIDTH:
+            lines[-1] += " \\"
+            lines.append("     ")
+        lines[-1] += " " + word
+    return lines
+
+
+def _drift(drift: tuple[Drift, ...], view: View) -> list[str]:
+    if not drift:
+        return []
+    counts: dict[str, int] = {}
+    for item in drift:
+        counts[item.kind] = counts.get(item.kind, 0) + 1
+    summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    text = f"drift: {len(drift)} further difference{'s' if len(drift) > 1 else ''} that no rule judges: {summary}"
+    if not view.drift:
+        return ["", *_wrap(f"{text} (--drift lists them)", "", "  ")]
+    lines = ["", *_wrap(text, "", "  ")]
+    for item in drift:
+        attribute = f" {item.attribute}" if item.attribute not in ("", "version") else ""
+        lines.append(_clip(f"  {item.kind} {item.name}{attribute}: {_short(item.train)} -> {_short(item.serve)}"))
+    return lines
+
+
+def _short(value: Json) -> str:
+    if value is None:
+        return "absent"
+    if isinstance(value, list):
+        return "[" + ", ".join(_short(item) for item in value) + "]"
+    return str(value)
+
+
+def _not_seen(comparison: Comparison) -> list[str]:
+    lines: list[str] = []
+    reasons: dict[str, list[str]] = {}
+    for unknown in comparison.unknowns:
+        reasons.setdefault(unknown.reason, []).append(f"{unknown.code} {unknown.subject}")
+    for reason, subjects in reasons.items():
+        lines += _limited(f"not judged: {', '.join(subjects)}: {reason}")
+    for label, snapshot in (("train", comparison.train), ("serve", comparison.serve)):
+        grouped: dict[str, list[Gap]] = {}
+        for gap in snapshot.gaps:
+            grouped.setdefault(gap.reason, []).append(gap)
+        for reason, gaps in grouped.items():
+            what = ", ".join(gap.kind if gap.name is None else f"{gap.kind} {gap.name}" for gap in gaps)
+            lines += _limited(f"not seen in {label}: {what}: {reason}")
+    return ["", *lines] if lines else []
+
+
+def _limited(text: str) -> list[str]:
+    lines = _wrap(text, "", "  ")
+    return lines if len(lines) <= 4 else [*lines[:4], "  ... (all of it with --format json)"]
+
+
+def _clip(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+
+
+def _wrap(text: str, first: str, rest: str) -> list[str]:
+    """Words in lines of at most 80 columns; a longer word (an address, a path) keeps its line to itself."""
+    lines = [first]
+    empty = True
+    for word in text.split(" "):
+        if not empty and len(lines[-1]) + 1 + len(word) > WIDTH:
+            lines.append(rest + word)
+        else:
+            lines[-1] += word if empty else " " + word
+        empty = False
+    return lines
+
+
+REPORT = Report(render)
