@@ -124,6 +124,8 @@ class Evidence(NamedTuple):
     """pip's own view, name -> version; None where it was not asked (:attr:`Options.pip`)."""
     errors: tuple[tuple[str, str], ...] = ()
     """``(where, why)`` of places that could not be listed."""
+    comments: tuple[RequirementLine, ...] = ()
+    """Comments of a requirements file that start in the first column: there tools say what made the file."""
 
 
 class Options(NamedTuple):
