@@ -1,0 +1,292 @@
+"""What containers and images share: the engine's client, and the talk with the inspector.
+
+The engine is the one that the ``docker`` command would use: DOCKER_HOST, else the current context, else the
+default socket. The SDK is imported only when an engine is really asked.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from envaudit.errors import EngineError, InspectorError, MissingExtraError
+from envaudit.evidence import MIB, Evidence, Options, Request
+from envaudit.model import Environment, Json
+from envaudit.targets import _active, _live
+
+REPLY_CAP: Final = 64 * MIB
+"""A whole Debian with a few hundred distributions replies with under 2 MiB."""
+
+DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
+_NOT_THERE: Final = ("executable file not found", "no such file or directory", "not a directory")
+
+
+class Answer(NamedTuple):
+    """What one run of the inspector printed. ``exit_code`` is None where the engine does not tell."""
+
+    stdout: bytes
+    stderr: bytes
+    exit_code: int | None = None
+
+
+Start = Callable[[str, bytes, bytes], "Answer | None"]
+"""``(python, source, token)`` -> what it printed; None where the place has no such program."""
+
+
+@contextmanager
+def connect(timeout: float) -> Iterator[Any]:
+    """The engine's low-level API client. What goes wrong on the wire becomes an EngineError of one line."""
+    try:
+        import docker
+        import requests
+    except ImportError:
+        raise MissingExtraError("docker", "looking at containers and images") from None
+    client = None
+    try:
+        client = docker.from_env(timeout=timeout).api
+        yield client
+    except docker.errors.APIError as error:
+        raise EngineError(f"the container engine refuses: {explain(error)}") from None
+    except (
+        docker.errors.DockerException,
+        requests.exceptions.RequestException,
+        OSError,
+        ValueError,
+    ) as error:
+        raise EngineError(_why(error, timeout)) from None
+    finally:
+        if client is not None:
+            client.close()
+
+
+def address() -> str:
+    """Where an engine is looked for, in words for a message."""
+    if os.environ.get("DOCKER_HOST"):
+        return os.environ["DOCKER_HOST"]
+    if os.environ.get("DOCKER_CONTEXT"):
+        return f"the docker context {os.environ['DOCKER_CONTEXT']}"
+    return DEFAULT_SOCKET
+
+
+def explain(error: BaseException) -> str:
+    """The engine's own words on one line."""
+    return " ".join(str(getattr(error, "explanation", None) or error).split())
+
+
+def _why(error: BaseException, timeout: float) -> str:
+    causes = list(_causes(error))
+    if any(isinstance(cause, PermissionError) for cause in causes):
+        return (
+            f"{address()}: permission denied; add this user to the docker group"
+            " (sudo usermod -aG docker $USER, then log in anew) or use sudo"
+        )
+    if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in causes):
+        return f"the container engine at {address()} did not answer within {timeout:g} seconds"
+    if any(isinstance(cause, (FileNotFoundError, ConnectionRefusedError)) for cause in causes):
+        return (
+            f"no container engine answers at {address()}; start one (sudo systemctl start docker)"
+            " or let DOCKER_HOST name another"
+        )
+    return f"the container engine at {address()}: {explain(error)}"
+
+
+def _causes(error: BaseException | None, depth: int = 0) -> Iterator[BaseException]:
+    """An exception with all that it wraps: the SDK, requests and urllib3 each wrap the system's error anew."""
+    if error is None or depth > 8:
+        return
+    yield error
+    for inner in (error.__cause__, error.__context__, *error.args):
+        if isinstance(inner, BaseException):
+            yield from _causes(inner, depth + 1)
+
+
+def is_missing_program(message: str) -> bool:
+    """Whether the engine says that the program to be started is not there."""
+    return any(words in message for words in _NOT_THERE)
+
+
+def cannot_start(where: str, python: str, config: dict[str, Json], why: str) -> InspectorError:
+    """Why a program that is there cannot be started; ``why`` is what the engine says."""
+    if "exec format error" in why:
+        return InspectorError(
+            f"{where}: its {python} is not for this machine (the image says {config.get('architecture')});"
+            " use the image of this platform, or set up emulation (qemu binfmt)"
+        )
+    if "permission denied" in why:
+        user = config.get("user") or "root"
+        return InspectorError(f"{where}: its user '{user}' may not run {python}; --python names another")
+    return InspectorError(f"{where}: {python} cannot be started: {' '.join(why.split())}")
+
+
+def arguments(client: Any, python: str, source: bytes) -> list[str]:
+    """The command line of the inspected interpreter.
+
+    TLS knows no half-closed connection, so that the end of the script cannot be told there; its length can.
+    """
+    if client.base_url.startswith("https://"):
+        return [python, "-B", "-c", f"import sys; exec(sys.stdin.read({len(source)}))"]
+    return [python, *_live.ARGUMENTS]
+
+
+def converse(attached: Any, source: bytes, token: bytes, where: str, timeout: float) -> tuple[bytes, bytes]:
+    """Send the script over an attached connection; return standard output and standard error, told apart.
+
+    Stops as soon as the reply is whole. Raises :class:`~envaudit.errors.InspectorError` where it takes too long
+    or does not end.
+    """
+    wire = getattr(attached, "_sock", attached)
+    streams = Streams()
+    deadline = time.monotonic() + timeout
+    try:
+        wire.settimeout(timeout)
+        try:
+            wire.sendall(source)
+            _half_close(wire)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # nothing reads it there: what was printed says why
+        read = _reader(attached)
+        while streams.stdout.count(token) < 2:
+            wire.settimeout(max(deadline - time.monotonic(), 0.001))
+            data = read(MIB)
+            if not data:
+                break
+            streams.feed(data)
+            if streams.size > REPLY_CAP:
+                raise InspectorError(
+                    f"{where}: the reply is longer than {REPLY_CAP // MIB} MiB; this is no Python"
+                )
+    except TimeoutError:
+        raise InspectorError(
+            f"{where}: no answer within {timeout:g} seconds (--timeout sets the limit)"
+        ) from None
+    finally:
+        hang_up(attached)
+    return bytes(streams.stdout), bytes(streams.stderr)
+
+
+def hang_up(attached: Any) -> None:
+    """Close an attached connection, which the client no longer counts among its own."""
+    wire = getattr(attached, "_sock", attached)
+    response = getattr(attached, "_response", None)
+    if response is not None:
+        response.close()
+    wire.close()
+
+
+def _half_close(wire: Any) -> None:
+    if hasattr(wire, "shutdown_write"):  # a channel of an SSH connection
+        wire.shutdown_write()
+    elif not hasattr(wire, "unwrap"):  # not TLS
+        import socket
+
+        wire.shutdown(socket.SHUT_WR)
+
+
+def _reader(attached: Any) -> Callable[[int], bytes]:
+    """How to read on. What came along with the HTTP headers already lies in the response's own buffer."""
+    response = getattr(attached, "_response", None)
+    buffered: Any = None if response is None else response.raw._fp.fp
+    read: Callable[[int], bytes] = buffered.read1 if hasattr(buffered, "read1") else attached.recv
+    return read
+
+
+class Streams:
+    """The engine's multiplexed stream: frames of a stream number, three zero bytes, a length, the payload."""
+
+    def __init__(self) -> None:
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.size = 0
+        self._rest = bytearray()
+        self._plain = False
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived. Text in no frame is a message of the engine itself; it counts as standard error."""
+        self.size += len(data)
+        self._rest += data
+        while len(self._rest) >= 8 and not self._plain:
+            number, padding, length = struct.unpack(">B3sL", self._rest[:8])
+            if number > 2 or padding != b"\0\0\0":
+                self._plain = True
+                break
+            if len(self._rest) < 8 + length:
+                break
+            (self.stderr if number == 2 else self.stdout).extend(self._rest[8 : 8 + length])
+            del self._rest[: 8 + length]
+        if self._plain:
+            self.stderr += self._rest
+            self._rest.clear()
+
+
+def image_config(found: dict[str, Json]) -> dict[str, Json]:
+    """What ``docker image inspect`` says, under the keys of :attr:`Evidence.image`; empty ones left out."""
+    described = {
+        "architecture": found.get("Architecture"),
+        "os": found.get("Os"),
+        "variant": found.get("Variant"),
+        "created": found.get("Created"),
+        "id": found.get("Id"),
+        "digests": sorted(found.get("RepoDigests") or ()),
+        "tags": sorted(tag for tag in found.get("RepoTags") or () if "<none>" not in tag),
+        **process_config(found.get("Config") or {}),
+    }
+    return {key: value for key, value in described.items() if value}
+
+
+def process_config(config: dict[str, Json]) -> dict[str, Json]:
+    """The part of a configuration that an image and a container have in common."""
+    return {
+        "user": config.get("User"),
+        "entrypoint": _words(config.get("Entrypoint")),
+        "cmd": _words(config.get("Cmd")),
+        "workdir": config.get("WorkingDir"),
+        "env": dict(item.partition("=")[::2] for item in config.get("Env") or ()),
+        "labels": dict(sorted((config.get("Labels") or {}).items())),
+    }
+
+
+def _words(value: Json) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def inspect(
+    where: str,
+    config: dict[str, Json],
+    request: Request,
+    options: Options,
+    start: Start,
+    *,
+    of_init: bool = False,
+    limit: int = 0,
+) -> Evidence:
+    """Run the inspector in the first of the candidates for the active Python that is there.
+
+    ``limit`` makes the inspector end itself after so many seconds, for places where nobody else can end it.
+    Raises :class:`~envaudit.errors.InspectorError` where there is no Python, or none that answers.
+    """
+    places = _active.places(config)
+    source, token = _live.script(request._replace(names=(*request.names, *places)), of_init=of_init)
+    if limit:
+        source = b"import signal; signal.alarm(%d)\n" % limit + source
+    tried = []
+    for python, chosen_by in _active.candidates(config, options.python):
+        options.progress(f"inspecting {where} with its {python}")
+        answer = start(python, source, token)
+        if answer is None:
+            tried.append(python)
+            continue
+        reply = _live.read_reply(answer.stdout, answer.stderr, answer.exit_code, token, where)
+        found = reply["interpreter"]
+        others = _active.others(reply["names"], places, found)
+        reply["names"] = _active.without(reply["names"], places, request.names, found)
+        path = python if "/" in python else found["executable"] or python
+        return _live.evidence(reply, Environment(path, found["prefix"], chosen_by, others), request)
+    if options.python is not None:
+        raise InspectorError(f"{where}: there is no {options.python} in it (--python)")
+    raise InspectorError(
+        f"{where}: no Python found in it (tried {', '.join(tried)}); --python PATH names one"
+    )
