@@ -8,8 +8,6 @@
 Importing this package loads nothing else; each name below is imported when it is first used.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envaudit.api import compare, snapshot

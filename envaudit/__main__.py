@@ -1,7 +1,19 @@
-"""``python -m envaudit``."""
+"""The entry point. ``--version`` is answered before anything else is imported."""
 
 import sys
 
-from envaudit.cli import main
+from envaudit import __version__
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line of this process and return its exit code."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        sys.stdout.write(f"envaudit {__version__}\n")
+        return 0
+    from envaudit.cli import main as run
+
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -75,7 +75,7 @@ def parse(command: Callable[..., int], arguments: Sequence[str]) -> Mapping[str,
             values[item.name] = True
             continue
         if not separator:
-            value = next(rest, "-")
+            value = next(rest, "")
             if value.startswith("-") and value != "-":
                 return None
         converted = _convert(item, value)

@@ -113,12 +113,8 @@ def explain(
 COMMANDS: Final[dict[str, Callable[..., int]]] = {"snapshot": snapshot, "compare": compare, "explain": explain}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Run one call and return its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments in (["--version"], ["-V"]):
-        print(f"envaudit {__version__}")
-        return OK
     from envaudit.errors import EnvauditError
 
     try:
@@ -254,6 +250,3 @@ def _clear() -> None:
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
 
-
-if __name__ == "__main__":
-    sys.exit(main())

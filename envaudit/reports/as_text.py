@@ -63,10 +63,9 @@ def _verdict(comparison: Comparison, view: View, paint: _Paint) -> str:
 def _side(label: str, snapshot: Snapshot) -> list[str]:
     lines = _wrap(f"{label}  {_quoted(snapshot)}: {', '.join(_summary(snapshot))}", "  ", "         ")
     environment = snapshot.target.environment
-    if environment is not None and snapshot.target.kind not in ("here", "python"):
-        others = f"; also there, not looked at: {', '.join(environment.others)}" if environment.others else ""
-        lines += _wrap(f"python {environment.python}, chosen by {environment.chosen_by}{others}", " " * 9, " " * 11)
-    elif environment is not None and environment.others:
+    if environment is not None and snapshot.target.kind in ("container", "image"):
+        lines += _wrap(f"looked at {environment.python} (chosen by {environment.chosen_by})", " " * 9, " " * 11)
+    if environment is not None and environment.others:
         lines += _wrap(f"also there, not looked at: {', '.join(environment.others)}", " " * 9, " " * 11)
     return lines
 

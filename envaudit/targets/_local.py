@@ -54,7 +54,7 @@ def inspect(python: Path, request: Request, options: Options, chosen_by: str) ->
         raise InspectorError(f"{python}: cannot be started: {error.strerror or error}") from None
     reply = _live.read_reply(done.stdout, done.stderr, done.returncode, token, str(python))
     found = reply["interpreter"]
-    environment = Environment(str(python), found["prefix"], chosen_by, others=left_behind(Path(found["prefix"])))
+    environment = Environment(str(python), found["prefix"], chosen_by)
     return with_pip(_live.evidence(reply, environment, request), str(python), options)
 
 
@@ -66,16 +66,6 @@ def with_pip(evidence: Evidence, python: str, options: Options) -> Evidence:
 
     options.progress(f"asking pip of {python}")
     return evidence._replace(pip=_pip_view.installed(python, options.timeout))
-
-
-def left_behind(chosen: Path) -> tuple[str, ...]:
-    """A ``.venv`` or ``venv`` of the working directory that is not the environment that is looked at."""
-    folders = (Path.cwd() / name for name in (".venv", "venv"))
-    return tuple(
-        str(folder)
-        for folder in folders
-        if (folder / "pyvenv.cfg").is_file() and os.path.realpath(folder) != os.path.realpath(chosen)
-    )
 
 
 def named_interpreter(text: str) -> Path:

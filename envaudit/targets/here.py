@@ -34,7 +34,7 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
     safe = getattr(sys.flags, "safe_path", False) or sys.flags.isolated
     path = [entry for entry in (sys.path if safe else sys.path[1:]) if entry]
     reply = inspector.serve(_live.as_json(request), path)
-    others = list(_local.left_behind(Path(sys.prefix)))
+    others = list(_left_behind(Path(sys.prefix)))
     if activated is not None and os.path.realpath(activated[1]) != os.path.realpath(sys.prefix):
         others.append(str(activated[1]))
     environment = Environment(
@@ -51,6 +51,16 @@ def _activated() -> tuple[str, Path, Path] | None:
             if python is not None:
                 return variable, Path(folder), python
     return None
+
+
+def _left_behind(chosen: Path) -> tuple[str, ...]:
+    """A ``.venv`` or ``venv`` of the working directory that is not the environment that is looked at."""
+    folders = (Path.cwd() / name for name in (".venv", "venv"))
+    return tuple(
+        str(folder)
+        for folder in folders
+        if (folder / "pyvenv.cfg").is_file() and os.path.realpath(folder) != os.path.realpath(chosen)
+    )
 
 
 def _is_tool_environment(prefix: Path) -> bool:
