@@ -11,11 +11,12 @@ There is no ``**``: no target is ever walked from its root.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from envaudit.model import Environment, Json, Snapshot
 
 MIB: Final = 1024 * 1024
+_Item = TypeVar("_Item")
 
 
 class FileRequest(NamedTuple):
@@ -45,13 +46,18 @@ class Request(NamedTuple):
 
     def merge(self, others: Iterable[Request]) -> Request:
         """The union of this and other requests, each part asked for once."""
-        everything = [self, *others]
+        everything = (self, *others)
         return Request(
-            *(
-                tuple(dict.fromkeys(item for request in everything for item in request[field]))
-                for field in range(len(Request._fields))
-            )
+            files=_once(request.files for request in everything),
+            names=_once(request.names for request in everything),
+            records=_once(request.records for request in everything),
+            commands=_once(request.commands for request in everything),
+            environ=_once(request.environ for request in everything),
         )
+
+
+def _once(parts: Iterable[tuple[_Item, ...]]) -> tuple[_Item, ...]:
+    return tuple(dict.fromkeys(item for part in parts for item in part))
 
 
 class FileText(NamedTuple):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Final
 
 from envaudit import __version__
@@ -70,6 +69,7 @@ def write(snapshot: Snapshot, path: str) -> None:
     Raises :class:`~envaudit.errors.SnapshotError` where the folder is missing or cannot be written.
     """
     import tempfile
+    from pathlib import Path
 
     text = dumps(snapshot)
     goal = Path(os.path.realpath(path))

@@ -34,7 +34,7 @@ def collect(evidence: Evidence) -> tuple[dict[str, Component], list[Gap]]:
 
 
 def of_environment(venv: Path, **options: object) -> tuple[dict[str, Component], list[Gap]]:
-    evidence = _local.inspect(venv / "bin/python", COLLECTOR.request, Options(**options), "test")  # type: ignore[arg-type]
+    evidence = _local.inspect(str(venv / "bin/python"), COLLECTOR.request, Options(**options), "test")  # type: ignore[arg-type]
     return collect(evidence)
 
 

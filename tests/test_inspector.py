@@ -26,12 +26,12 @@ SUPPORTED = [name for name in interpreters() if name not in OLD_ENOUGH_TO_REFUSE
 
 
 def inspect(python: Path, request: Request = REQUEST, timeout: float = 60) -> object:
-    return _local.inspect(python, request, Options(timeout=timeout), "test")
+    return _local.inspect(str(python), request, Options(timeout=timeout), "test")
 
 
 @pytest.mark.parametrize("name", SUPPORTED)
 def test_every_python_answers(name: str) -> None:
-    found = _local.inspect(interpreters()[name], REQUEST, Options(), "test")
+    found = _local.inspect(str(interpreters()[name]), REQUEST, Options(), "test")
     assert found.interpreter["version"].startswith(name + ".")
     assert found.files["/etc/os-release"].text or not Path("/etc/os-release").exists()
     assert found.interpreter["extension_suffix"].endswith(".so")

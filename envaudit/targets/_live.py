@@ -7,10 +7,8 @@ output, never a shell.
 
 from __future__ import annotations
 
-import base64
 import json
-import secrets
-from pathlib import Path
+import os
 from typing import Final
 
 from envaudit.errors import InspectorError
@@ -40,9 +38,12 @@ def as_json(request: Request, *, of_init: bool = False) -> dict[str, Json]:
 
 def script(request: Request, *, of_init: bool = False) -> tuple[bytes, bytes]:
     """The inspector with its call appended, and the token that will frame the reply."""
-    token = "envaudit-" + secrets.token_hex(16)
+    import base64
+
+    token = "envaudit-" + os.urandom(16).hex()
     wanted = base64.b64encode(json.dumps(as_json(request, of_init=of_init)).encode()).decode("ascii")
-    source = Path(__file__).with_name("inspector.py").read_bytes()
+    with open(os.path.join(os.path.dirname(__file__), "inspector.py"), "rb") as stream:
+        source = stream.read()
     return source + f"\n_main({wanted!r}, {token!r})\n".encode(), token.encode()
 
 
@@ -88,6 +89,8 @@ def _file(content: Json, binary: bool) -> FileText:
         return FileText(error=content["error"])
     text, truncated = content
     if binary:
+        import base64
+
         return FileText(data=base64.b64decode(text), truncated=truncated)
     return FileText(text=text, truncated=truncated)
 

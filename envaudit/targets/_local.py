@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from pathlib import Path
 
 from envaudit.errors import InspectorError, TargetError
 from envaudit.evidence import Evidence, Options, Request
@@ -14,33 +12,43 @@ from envaudit.targets import _live
 INTERPRETERS = ("bin/python", "bin/python3", "Scripts/python.exe")
 
 
-def interpreter_of(folder: Path) -> Path | None:
+def interpreter_of(folder: str) -> str | None:
     """The interpreter of a venv, a virtualenv or a conda prefix; None where the folder holds none."""
     for name in INTERPRETERS:
-        if (folder / name).is_file():
-            return folder / name
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            return path
     return None
 
 
-def is_environment(folder: Path) -> bool:
+def is_environment(folder: str) -> bool:
     """Whether a folder is a venv (PEP 405), a conda prefix or another installation prefix with an interpreter."""
     return interpreter_of(folder) is not None and (
-        (folder / "pyvenv.cfg").is_file()
-        or (folder / "conda-meta").is_dir()
-        or any((folder / "lib").glob("python3*"))
+        os.path.isfile(os.path.join(folder, "pyvenv.cfg"))
+        or os.path.isdir(os.path.join(folder, "conda-meta"))
+        or any(name.startswith("python3") for name in _names(os.path.join(folder, "lib")))
     )
 
 
-def inspect(python: Path, request: Request, options: Options, chosen_by: str) -> Evidence:
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def inspect(python: str, request: Request, options: Options, chosen_by: str) -> Evidence:
     """Run the inspector in an interpreter of this machine.
 
     Raises :class:`~envaudit.errors.InspectorError` where it cannot be started, is too old, or hangs.
     """
+    import subprocess
+
     source, token = _live.script(request)
     options.progress(f"inspecting {python}")
     try:
         done = subprocess.run(
-            [str(python), *_live.ARGUMENTS],
+            [python, *_live.ARGUMENTS],
             input=source,
             capture_output=True,
             timeout=options.timeout,
@@ -52,10 +60,10 @@ def inspect(python: Path, request: Request, options: Options, chosen_by: str) ->
         ) from None
     except OSError as error:
         raise InspectorError(f"{python}: cannot be started: {error.strerror or error}") from None
-    reply = _live.read_reply(done.stdout, done.stderr, done.returncode, token, str(python))
+    reply = _live.read_reply(done.stdout, done.stderr, done.returncode, token, python)
     found = reply["interpreter"]
-    environment = Environment(str(python), found["prefix"], chosen_by)
-    return with_pip(_live.evidence(reply, environment, request), str(python), options)
+    environment = Environment(python, found["prefix"], chosen_by)
+    return with_pip(_live.evidence(reply, environment, request), python, options)
 
 
 def with_pip(evidence: Evidence, python: str, options: Options) -> Evidence:
@@ -68,13 +76,13 @@ def with_pip(evidence: Evidence, python: str, options: Options) -> Evidence:
     return evidence._replace(pip=_pip_view.installed(python, options.timeout))
 
 
-def named_interpreter(text: str) -> Path:
+def named_interpreter(text: str) -> str:
     """The interpreter that ``--python`` names: a path, or a program on PATH."""
     if os.sep in text:
-        return Path(text)
+        return text
     import shutil
 
     found = shutil.which(text)
     if found is None:
         raise TargetError(f"--python {text}: no such program on PATH; give its path")
-    return Path(found)
+    return found

@@ -33,7 +33,7 @@ def installed(python: str, timeout: float) -> dict[str, str]:
             import pip_api
         except ImportError:
             raise MissingExtraError("pip", "--pip") from None
-        found = pip_api.installed_distributions()
+        found = pip_api.installed_distributions()  # type: ignore[attr-defined]
     except (subprocess.CalledProcessError, ValueError) as error:
         raise InspectorError(f"{python}: pip list failed: {error}") from None
     finally:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from envaudit.evidence import Evidence, Options, Request, Target
 from envaudit.model import Environment
@@ -23,7 +22,7 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
     if options.python is not None:
         return _local.inspect(_local.named_interpreter(options.python), request, options, "--python")
     activated = _activated()
-    if activated is not None and _is_tool_environment(Path(sys.prefix)):
+    if activated is not None and _is_tool_environment(sys.prefix):
         variable, folder, python = activated
         return _local.inspect(python, request, options, f"{variable} (envaudit runs in an environment of its own)")
 
@@ -34,42 +33,43 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
     safe = getattr(sys.flags, "safe_path", False) or sys.flags.isolated
     path = [entry for entry in (sys.path if safe else sys.path[1:]) if entry]
     reply = inspector.serve(_live.as_json(request), path)
-    others = list(_left_behind(Path(sys.prefix)))
+    others = list(_left_behind(sys.prefix))
     if activated is not None and os.path.realpath(activated[1]) != os.path.realpath(sys.prefix):
-        others.append(str(activated[1]))
+        others.append(activated[1])
     environment = Environment(
         sys.executable, sys.prefix, "envaudit is installed in it", tuple(dict.fromkeys(others))
     )
     return _local.with_pip(_live.evidence(reply, environment, request), sys.executable, options)
 
 
-def _activated() -> tuple[str, Path, Path] | None:
+def _activated() -> tuple[str, str, str] | None:
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         folder = os.environ.get(variable)
         if folder:
-            python = _local.interpreter_of(Path(folder))
+            python = _local.interpreter_of(folder)
             if python is not None:
-                return variable, Path(folder), python
+                return variable, folder, python
     return None
 
 
-def _left_behind(chosen: Path) -> tuple[str, ...]:
+def _left_behind(chosen: str) -> tuple[str, ...]:
     """A ``.venv`` or ``venv`` of the working directory that is not the environment that is looked at."""
-    folders = (Path.cwd() / name for name in (".venv", "venv"))
+    folders = (os.path.join(os.getcwd(), name) for name in (".venv", "venv"))
     return tuple(
-        str(folder)
+        folder
         for folder in folders
-        if (folder / "pyvenv.cfg").is_file() and os.path.realpath(folder) != os.path.realpath(chosen)
+        if os.path.isfile(os.path.join(folder, "pyvenv.cfg")) and os.path.realpath(folder) != os.path.realpath(chosen)
     )
 
 
-def _is_tool_environment(prefix: Path) -> bool:
-    """pipx leaves pipx_metadata.json, ``uv tool`` uv-receipt.toml; uvx runs from uv's cache (archive-v0)."""
+def _is_tool_environment(prefix: str) -> bool:
+    """pipx leaves pipx_metadata.json, ``uv tool`` uv-receipt.toml; uvx runs from uv's cache."""
+    parts = prefix.split(os.sep)
     return (
-        (prefix / "pipx_metadata.json").exists()
-        or (prefix / "uv-receipt.toml").exists()
-        or "archive-v0" in prefix.parts
-        or "environments-v2" in prefix.parts
+        os.path.exists(os.path.join(prefix, "pipx_metadata.json"))
+        or os.path.exists(os.path.join(prefix, "uv-receipt.toml"))
+        or "archive-v0" in parts
+        or "environments-v2" in parts
     )
 
 

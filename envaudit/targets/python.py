@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from envaudit.errors import TargetError
 from envaudit.evidence import Evidence, Options, Request, Target
@@ -17,10 +16,9 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
     """Run the inspector in that interpreter."""
     if options.python is not None:
         return _local.inspect(_local.named_interpreter(options.python), request, options, "--python")
-    python = Path(reference)
-    if not python.is_file():
+    if not os.path.isfile(reference):
         raise TargetError(f"{reference}: there is no such interpreter")
-    return _local.inspect(python.absolute(), request, options, "the path given")
+    return _local.inspect(os.path.abspath(reference), request, options, "the path given")
 
 
 def claims(path: str) -> bool:
