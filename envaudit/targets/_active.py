@@ -3,13 +3,13 @@
 The one that serves is the one that process 1 runs in. So, in this order:
 
 1. what ``--python`` names;
-2. the program that entry point and command start, where that settles it: a python by its path, a program in the
-   bin folder of an environment (``/opt/venv/bin/gunicorn`` runs in ``/opt/venv`` whatever VIRTUAL_ENV says), or a
-   bare ``python``, which means the one on PATH. Wrappers (``tini --``, ``env A=b``) are skipped. A program in a
-   common folder (``/usr/local/bin/entrypoint.sh``) tells nothing, and a shell's text (``sh -c ...``) is not
-   interpreted;
-3. VIRTUAL_ENV, then CONDA_PREFIX: set for people and tools to find the environment, but no program obeys them by
-   itself;
+2. the program that entry point and command start, where that settles it: a python by its path, a program in
+   the bin folder of an environment (``/opt/venv/bin/gunicorn`` runs in ``/opt/venv`` whatever VIRTUAL_ENV
+   says), or a bare ``python``, which means the one on PATH. Wrappers (``tini --``, ``env A=b``) are skipped.
+   A program in a common folder (``/usr/local/bin/entrypoint.sh``) tells nothing, and the text of a shell
+   (``sh -c ...``) is not interpreted;
+3. VIRTUAL_ENV, then CONDA_PREFIX: set for people and tools to find the environment, but no program obeys
+   them by itself;
 4. ``python3``, then ``python``, on the PATH of the image.
 
 A candidate that is not there is passed over.

@@ -95,7 +95,7 @@ def _why(error: BaseException, timeout: float) -> str:
 
 
 def _causes(error: BaseException | None, depth: int = 0) -> Iterator[BaseException]:
-    """An exception with all that it wraps: the SDK, requests and urllib3 each wrap the system's error anew."""
+    """An exception with all that it wraps: the SDK, requests and urllib3 each wrap the system error."""
     if error is None or depth > 8:
         return
     yield error
@@ -135,8 +135,8 @@ def arguments(client: Any, python: str, source: bytes) -> list[str]:
 def converse(attached: Any, source: bytes, token: bytes, where: str, timeout: float) -> tuple[bytes, bytes]:
     """Send the script over an attached connection; return standard output and standard error, told apart.
 
-    Stops as soon as the reply is whole. Raises :class:`~envaudit.errors.InspectorError` where it takes too long
-    or does not end.
+    Stops as soon as the reply is whole. Raises :class:`~envaudit.errors.InspectorError` where it takes too
+    long or does not end.
     """
     wire = getattr(attached, "_sock", attached)
     streams = Streams()
@@ -205,7 +205,7 @@ class Streams:
         self._plain = False
 
     def feed(self, data: bytes) -> None:
-        """Take what arrived. Text in no frame is a message of the engine itself; it counts as standard error."""
+        """Take what arrived. Text in no frame is a message of the engine; it counts as standard error."""
         self.size += len(data)
         self._rest += data
         while len(self._rest) >= 8 and not self._plain:

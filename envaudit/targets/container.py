@@ -1,8 +1,8 @@
 """``container://NAME``: a running container of the local engine, by its name or id.
 
-The inspector runs in it as ``docker exec`` would run it, as the container's own user and with its environment;
-nothing is installed or written there. Which Python is looked at is decided by the container's own configuration, so
-a command given to ``docker run`` counts (see :mod:`envaudit.targets._active`).
+The inspector runs in it as ``docker exec`` would run it, as the container's own user and with its
+environment; nothing is installed or written there. Which Python is looked at is decided by the container's
+own configuration, so a command given to ``docker run`` counts (see :mod:`envaudit.targets._active`).
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """``image://REF`` or just ``REF``: an image of the local engine, by its name, digest or id.
 
 The inspector runs in a container made for it: no network, a read-only file system, no capabilities, no volume
-but what the image itself declares, and instead of the image's entry point the Python that it would serve with (see
-:mod:`envaudit.targets._active`). The container is removed in any case. An image that is not there is pulled only
-where that is asked for.
+but what the image itself declares, and instead of the image's entry point the Python that it would serve with
+(see :mod:`envaudit.targets._active`). The container is removed in any case. An image that is not there is
+pulled only where that is asked for.
 
-Without capabilities even root reads only what the permissions of a file allow: what is closed to it (the home of
-another user, mode 0700) shows up as not seen.
+Without capabilities even root reads only what the permissions of a file allow: what is closed to it (the home
+of another user, mode 0700) shows up as not seen.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
 
 
 def claims(text: str) -> bool:
-    """Whether the local engine has such an image; False at once for what reads like a path, or without one."""
+    """Whether the local engine has such an image; False at once for what reads like a path."""
     if text.startswith((".", "/", "~")) or text.endswith(_FILE_LIKE) or not _REFERENCE.match(text):
         return False
     host = os.environ.get("DOCKER_HOST") or _engine.DEFAULT_SOCKET
