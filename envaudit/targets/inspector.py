@@ -156,8 +156,8 @@ class Gatherer(object):
         """Digest a RECORD over what belongs to the build, and check the files beside it against it.
 
         Left out of the digest is what the installer writes and what differs from place to place: lines without
-        a hash, scripts outside of the site directory (their first line names the interpreter) and the
-        installer's own notes. A file is hashed only where its size differs or it is younger than RECORD.
+        a hash, scripts outside of the site directory (their first line names the interpreter), bytecode (numpy 1.26
+        ships some, pip compiles it anew) and the installer's own notes. A file is hashed only where its size differs or it is younger than RECORD.
         """
         try:
             with open(path, "rb") as stream:
@@ -182,7 +182,7 @@ class Gatherer(object):
             if len(fields) != 3 or not fields[1]:
                 continue
             name, digest, size = fields
-            if name in notes or name.startswith(("../", "/")):
+            if name in notes or name.startswith(("../", "/")) or name.endswith(".pyc"):
                 continue
             kept.append(name + "," + digest)
             try:

@@ -1,0 +1,113 @@
+"""Run all benchmarks, print the table, exit 1 where a limit is missed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from envaudit import store
+from tests.benchmarks.measure import Row, load, together
+from tests.conftest import make_snapshot
+from tests.environments import environment
+
+ENVAUDIT = str(Path(sys.executable).parent / "envaudit")
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+SKLEARN = ("scikit-learn", "pandas", "matplotlib", "pip")
+"""About a dozen distributions with what they pull in, and pip for its own ``inspect``."""
+LARGE = (*SKLEARN, "jupyterlab", "fastapi[standard]", "sphinx", "boto3", "seaborn", "statsmodels", "plotly", "mlflow-skinny",
+         "black", "pytest-xdist", "requests-oauthlib", "sqlalchemy", "alembic", "dask[complete]", "nltk", "typer")  # fmt: skip
+FLOOR = (
+    "import importlib.metadata as m\n"
+    "for d in m.distributions(): d.metadata['Name'], d.version, d.read_text('RECORD'), d.read_text('INSTALLER')"
+)
+
+
+def start_up(folder: Path) -> Iterator[Row]:
+    """Start-up against ``python -c pass``."""
+    before, after = str(folder / "a.json"), str(folder / "b.json")
+    store.write(make_snapshot(500), before)
+    store.write(make_snapshot(500, serving=True), after)
+    costs = together(
+        {
+            "python": [sys.executable, "-c", "pass"],
+            "version": [ENVAUDIT, "--version"],
+            "compare": [ENVAUDIT, "compare", before, after],
+            "help": [ENVAUDIT, "--help"],
+        },
+        runs=25,
+    )
+    floor = costs["python"].cpu
+    yield Row("envaudit --version", costs["version"].cpu, "python -c pass", floor, 1.5)
+    yield Row("envaudit compare, 500 packages each", costs["compare"].cpu, "python -c pass", floor, 8)
+    yield Row("envaudit --help (typer)", costs["help"].cpu, "python -c pass", floor, None)
+
+
+def snapshots(name: str, requirements: tuple[str, ...]) -> Iterator[Row]:
+    """A snapshot of an environment from outside and from inside, against pip, mlenv-cli and plain importlib.metadata."""
+    venv = environment(*requirements)
+    inside = environment(*requirements, f"envaudit @ {ROOT.as_uri()}", "mlenv-cli")
+    python = str(venv / "bin/python")
+    costs = together(
+        {
+            "outside": [ENVAUDIT, "snapshot", str(venv), "-o", "/dev/null"],
+            "inside": [str(inside / "bin/envaudit"), "snapshot", "-o", "/dev/null"],
+            "pip": [python, "-m", "pip", "inspect"],
+            "mlenv": [str(inside / "bin/mlenv"), "snapshot", "-o", "/dev/null"],
+            "floor": [python, "-c", FLOOR],
+        },
+        runs=7,
+    )
+    count = len(list(venv.glob("lib/*/site-packages/*.dist-info")))
+    for form in ("outside", "inside"):
+        what = f"snapshot of {name} ({count} dists), {form}"
+        yield Row(what, costs[form].cpu, "pip inspect", costs["pip"].cpu, 0.25)
+        yield Row(what, costs[form].cpu, "mlenv snapshot", costs["mlenv"].cpu, 1)
+        yield Row(what, costs[form].cpu, "importlib.metadata", costs["floor"].cpu, None)
+
+
+def container(image: str = "envaudit-base:bookworm") -> Iterator[Row]:
+    """A snapshot of a running container against ``docker exec``, in wall time."""
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "image", "inspect", image], capture_output=True, check=False).returncode:
+        print(f"container: skipped, no engine with the image {image} here")
+        return
+    name = "envaudit-bench"
+    subprocess.run([docker, "rm", "-f", name], capture_output=True, check=False)
+    subprocess.run([docker, "run", "-d", "--name", name, "--network", "none", image, "sleep", "600"], check=True, capture_output=True)
+    try:
+        costs = together(
+            {
+                "envaudit": [ENVAUDIT, "snapshot", f"container://{name}", "-o", "/dev/null"],
+                "exec": [docker, "exec", name, "python3", "-c", "pass"],
+            },
+            runs=9,
+        )
+    finally:
+        subprocess.run([docker, "rm", "-f", name], capture_output=True, check=False)
+    yield Row("snapshot of a running container (wall)", costs["envaudit"].wall, "docker exec", costs["exec"].wall, 2)
+
+
+def main() -> int:
+    """All figures; 1 where a limit is missed."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for part in (
+            start_up(Path(folder)),
+            snapshots("a scikit-learn environment", SKLEARN),
+            snapshots("a large environment", LARGE),
+            container(),
+        ):
+            for row in part:
+                rows.append(row)
+                print(row, flush=True)
+    print(load())
+    return 0 if all(row.kept for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

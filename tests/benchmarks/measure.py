@@ -1,0 +1,70 @@
+"""Whole processes, measured in turn so that a drifting machine meets all of them alike."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class Cost(NamedTuple):
+    """The least of several runs: seconds of CPU (user and system, children included) and of wall time."""
+
+    cpu: float
+    wall: float
+
+
+def once(arguments: Sequence[str]) -> Cost:
+    """Run a command to its end; its output is thrown away, its exit code is not judged."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(
+        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+    )
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall)
+
+
+def together(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, Cost]:
+    """Measure several commands A B C A B C ...; the least CPU and the least wall time of each."""
+    for arguments in commands.values():
+        once(arguments)
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, arguments in commands.items():
+            costs[name].append(once(arguments))
+    return {name: Cost(min(c.cpu for c in found), min(c.wall for c in found)) for name, found in costs.items()}
+
+
+class Row(NamedTuple):
+    """One figure: what, against what, the ratio and the limit that it has to keep (None: shown only)."""
+
+    what: str
+    seconds: float
+    against: str
+    floor: float
+    limit: float | None
+
+    @property
+    def ratio(self) -> float:
+        """How many times the floor."""
+        return self.seconds / self.floor
+
+    @property
+    def kept(self) -> bool:
+        """Whether the ratio is within its limit."""
+        return self.limit is None or self.ratio <= self.limit
+
+    def __str__(self) -> str:
+        limit = "" if self.limit is None else f"  limit {self.limit:g}x  {'ok' if self.kept else 'MISSED'}"
+        return (
+            f"{self.what:<44} {self.seconds * 1000:7.0f} ms  "
+            f"{self.ratio:6.2f}x of {self.against} ({self.floor * 1000:.0f} ms){limit}"
+        )
+
+
+def load() -> str:
+    """The machine's load while measuring, since a loaded machine widens everything."""
+    return f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
