@@ -8,12 +8,16 @@ from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Ga
 from envaudit.reports import Report, View, failed
 
 WIDTH = 80
-IN_FULL = 5
+IN_FULL = 3
 """Findings of one code and severity that are explained at length; the others of a long list get a line each."""
 ROWS = 12
 """Lines of a long list; then the rest is counted."""
 
 _COLORS = {"error": "31;1", "warning": "33", "note": "36", "ok": "32;1", "dim": "2"}
+
+
+# What an inspected place wrote must not steer the reader's terminal: names and versions come from its files.
+_CONTROL = {code: "?" for code in (*range(32), 127, *range(128, 160))}
 
 
 class _Paint:
@@ -111,7 +115,7 @@ def _section(severity: Severity, found: list[Finding], paint: _Paint) -> list[st
         lines += _wrap(item.consequence, "  ", "  ")
         lines += _wrap(f"fix: {item.fix}", "  ", "       ")
         if item.reference:
-            lines.append(f"  see: {item.reference}")
+            lines.append(f"  see: {item.reference}".translate(_CONTROL))
     if rows:
         if lines:
             lines.append("")
@@ -124,8 +128,8 @@ def _section(severity: Severity, found: list[Finding], paint: _Paint) -> list[st
 
 def _change(item: Finding) -> str:
     if item.train is None and item.serve is None:
-        return item.subject
-    return f"{item.subject}  {item.train or 'absent'} -> {item.serve or 'absent'}"
+        return item.subject.translate(_CONTROL)
+    return f"{item.subject}  {item.train or 'absent'} -> {item.serve or 'absent'}".translate(_CONTROL)
 
 
 def _counted(rest: list[Finding]) -> list[str]:
@@ -207,6 +211,7 @@ def _limited(text: str) -> list[str]:
 
 
 def _clip(line: str) -> str:
+    line = line.translate(_CONTROL)
     return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
 
 
@@ -214,7 +219,7 @@ def _wrap(text: str, first: str, rest: str) -> list[str]:
     """Words in lines of at most 80 columns; a longer word (an address, a path) keeps its line to itself."""
     lines = [first]
     empty = True
-    for word in text.split(" "):
+    for word in text.translate(_CONTROL).split(" "):
         if not empty and len(lines[-1]) + 1 + len(word) > WIDTH:
             lines.append(rest + word)
         else:
