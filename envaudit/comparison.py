@@ -12,8 +12,8 @@ from typing import Final, cast
 from envaudit import markers, registry, rules
 from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Gap, Json, Snapshot, Unknown
 
-UNCOMPARED: Final = frozenset({"where", "created"})
-"""Attributes, at any depth, that say where or when and never what: shown, not compared."""
+UNCOMPARED: Final = frozenset({"where", "created", "requested"})
+"""Attributes, at any depth, that say where, when or on whose wish and never what: shown, not compared."""
 
 Key = tuple[str, str, str]
 
@@ -39,6 +39,8 @@ def compare(train: Snapshot, serve: Snapshot) -> Comparison:
 
 
 def _drift(train: Snapshot, serve: Snapshot, covered: set[Key]) -> Iterator[Drift]:
+    # What only one side can tell at all (the installer, say, where the other is a lockfile) is no difference.
+    one_sided = train.target.declared != serve.target.declared
     for kind in sorted(train.components.keys() | serve.components.keys()):
         if (kind, "*", "*") in covered:
             continue
@@ -52,7 +54,7 @@ def _drift(train: Snapshot, serve: Snapshot, covered: set[Key]) -> Iterator[Drif
             if left is None or right is None:
                 yield Drift(kind, name, "", _shown(left), _shown(right))
             else:
-                yield from _attributes(left, right, covered)
+                yield from _attributes(left, right, covered, one_sided)
 
 
 def _shown(component: Component | None) -> Json:
@@ -60,10 +62,10 @@ def _shown(component: Component | None) -> Json:
     return None if component is None else component.version or "present"
 
 
-def _attributes(left: Component, right: Component, covered: set[Key]) -> Iterator[Drift]:
+def _attributes(left: Component, right: Component, covered: set[Key], one_sided: bool) -> Iterator[Drift]:
     kind, name = left.kind, left.name
     ours, theirs = {"version": left.version, **left.attributes}, {"version": right.version, **right.attributes}
-    for attribute in sorted(ours.keys() | theirs.keys()):
+    for attribute in sorted(ours.keys() & theirs.keys() if one_sided else ours.keys() | theirs.keys()):
         if attribute in UNCOMPARED or (kind, name, attribute) in covered:
             continue
         before, after = ours.get(attribute), theirs.get(attribute)

@@ -64,6 +64,11 @@ class TargetInfo(NamedTuple):
     reference: str
     environment: Environment | None = None
 
+    @property
+    def declared(self) -> bool:
+        """Whether it tells what is *to be* installed: a lockfile knows nothing of what installing will leave behind."""
+        return self.kind in ("requirements", "pylock")
+
 
 class Snapshot(NamedTuple):
     """All components and gaps of one target.

@@ -50,9 +50,10 @@ def collect(evidence: Evidence) -> Iterator[Component | Gap]:
     versions = {name: winner.version for name, winner in winners.items()}
     checker = _requires.Checker(versions, evidence.interpreter)
     conda = _conda.packages(evidence)
+    requested = frozenset(name for name in evidence.names if name.endswith("/REQUESTED"))
     pip = None if evidence.pip is None else {normalise(name): version for name, version in evidence.pip.items()}
     for name, winner in winners.items():
-        attributes = _attributes(winner, evidence)
+        attributes = _attributes(winner, evidence, requested)
         unmet = checker.unmet(winner.headers.get("requires-dist", ()))
         if unmet:
             attributes["unmet"] = unmet
@@ -140,10 +141,12 @@ def _same_version(of_pip: str | None, of_metadata: str) -> bool:
         return False
 
 
-def _attributes(found: _Found, evidence: Evidence) -> dict[str, Json]:
+def _attributes(found: _Found, evidence: Evidence, requested: frozenset[str]) -> dict[str, Json]:
     attributes: dict[str, Json] = {}
     if not found.folder:
         return attributes
+    if found.folder + "/REQUESTED" in requested:
+        attributes["requested"] = True
     installer = evidence.files.get(found.folder + "/INSTALLER")
     if installer is not None and installer.text.strip():
         attributes["installer"] = installer.text.split()[0]
@@ -205,7 +208,7 @@ COLLECTOR = Collector(
             FileRequest("{site}/*.dist-info/direct_url.json", cap=65536),
             _conda.FILES,
         ),
-        names=("{site}/*.dist-info",),
+        names=("{site}/*.dist-info", "{site}/*.dist-info/REQUESTED"),
         records=("{site}/*.dist-info/RECORD",),
     ),
     collect=collect,

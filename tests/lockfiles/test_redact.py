@@ -51,9 +51,7 @@ def test_urls_inside_a_text() -> None:
     assert redact(text) == "-e git+https://***@h/x and x @ https://***@h/y?token=*** end"
 
 
-@given(
-    user=st.text(_LETTERS), password=_SECRETS, scheme=st.sampled_from(["https", "git+https", "git+ssh", "s3"])
-)
+@given(user=st.text(_LETTERS), password=_SECRETS, scheme=st.sampled_from(["https", "git+https", "git+ssh", "s3"]))
 def test_a_password_never_stays(user: str, password: str, scheme: str) -> None:
     assert password not in redact_url(f"{scheme}://{user}:{password}@host.example/path@rev#egg=x")
 
@@ -64,9 +62,7 @@ def test_a_password_with_unquoted_delimiters_never_stays(password: str) -> None:
 
 
 @given(
-    name=st.sampled_from(
-        ["token", "private_token", "API-KEY", "Password", "X-Amz-Signature", "sig", "client_secret"]
-    ),
+    name=st.sampled_from(["token", "private_token", "API-KEY", "Password", "X-Amz-Signature", "sig", "client_secret"]),
     value=st.text(_LETTERS, min_size=3).map(lambda text: f"S3cr{text}"),
     separator=st.sampled_from("?#"),
 )
