@@ -31,7 +31,7 @@ _BOMS: Final = (  # UTF-32 first: its little-endian mark starts with that of UTF
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CODING: Final = re.compile(rb"coding[:=]\s*([-\w.]+)")
-_ASCII: Final = b"\\x41 \\u0041 +AGE- xn--mnchen-3ya ~"
+_ASCII: Final = b"xn--mnchen-3ya.\\x41 \\u0041 +AGE- ~"
 """Reads otherwise in UTF-7, in the escape encodings and in everything that is no superset of ASCII."""
 _COMMENT: Final = re.compile(r"(^|\s+)#.*$")
 _ELSEWHERE: Final = re.compile(r"(https?|file|ftp):|.*\$\{[A-Z0-9_]+\}", re.IGNORECASE)
