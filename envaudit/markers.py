@@ -6,7 +6,6 @@ is compared with. A marker is true, false, or not known where it reads something
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -14,7 +13,7 @@ from envaudit.model import Component, Gap, Json, Snapshot
 
 Facts = Mapping[str, "str | frozenset[str]"]
 
-_TOKEN: Final = re.compile(r"""\s*(\(|\)|'[^']*'|"[^"]*"|[A-Za-z_][A-Za-z0-9_.]*|[<>=!~]+)""")
+_WORD: Final = r"""\s*(\(|\)|'[^']*'|"[^"]*"|[A-Za-z_][A-Za-z0-9_.]*|[<>=!~]+)"""
 _SYSTEMS: Final = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows", "cygwin": "CYGWIN"}
 _IMPLEMENTATIONS: Final = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
 _VARIABLES: Final = frozenset(
@@ -124,9 +123,7 @@ def _settle_one(component: Component, facts: Facts) -> Component | Gap | None:
         marker = candidate.get("marker", "")
         verdict = holds(marker, {**facts, "dependency_groups": frozenset(candidate.get("groups", ()))})
         if verdict is None:
-            return Gap(
-                "distribution", component.name, f"its line depends on {marker}, {_lack(marker, facts)}"
-            )
+            return Gap("distribution", component.name, f"its line depends on {marker}, {_lack(marker, facts)}")
         if verdict:
             true.append({key: value for key, value in candidate.items() if key not in _NOT_PARTS})
     if not true:
@@ -150,9 +147,7 @@ def _lack(marker: str, facts: Facts) -> str:
     return f"and {' and '.join(missing)} is not known" if missing else "which cannot be evaluated"
 
 
-def _assumptions(
-    side: Snapshot, other: Snapshot, facts: Mapping[str, str], names: Sequence[str]
-) -> tuple[str, ...]:
+def _assumptions(side: Snapshot, other: Snapshot, facts: Mapping[str, str], names: Sequence[str]) -> tuple[str, ...]:
     """Said only if a marker reads the environment that was borrowed."""
     markers = {
         candidate.get("marker", "")
@@ -170,9 +165,12 @@ def _assumptions(
 
 def _tokens(marker: str) -> list[str]:
     """The tokens in reverse, so that the next one is popped from the end."""
+    import re
+
+    word = re.compile(_WORD)
     found, position, marker = [], 0, marker.rstrip()
     while position < len(marker):
-        match = _TOKEN.match(marker, position)
+        match = word.match(marker, position)
         if match is None:
             raise ValueError(marker)
         found.append(match[1])

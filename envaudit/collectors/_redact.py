@@ -6,14 +6,12 @@ import re
 
 HIDDEN = "***"
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
-_SECRET_NAME = re.compile(
-    r"token|key|passw|pwd|passphrase|secret|signature|credential"
-    r"|(?:^|[^a-z])(?:sig|auth|pass|pw|jwt)(?:$|[^a-z])",
-    re.I,
+# Patterns are texts, compiled at their first use: most environments hold no URL, and every command imports this.
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
+_HIDE_UNDER = (
+    r"(?i)token|key|passw|pwd|passphrase|secret|signature|credential"
+    r"|(?:^|[^a-z])(?:sig|auth|pass|pw|jwt)(?:$|[^a-z])"
 )
-_WITHOUT_SCHEME = re.compile(r"^[^/@\s]*:[^/@\s]*@")
 
 
 def redact_url(url: str) -> str:
@@ -22,9 +20,9 @@ def redact_url(url: str) -> str:
     ``git@`` stays: it is how everyone logs in over ssh, and no secret. Query and fragment values go by the
     name they stand under (``X-Amz-Signature``, ``access_token``, ``sig``, ...).
     """
-    match = _SCHEME.match(url)
+    match = re.match(_SCHEME, url)
     if match is None:
-        return _WITHOUT_SCHEME.sub(f"{HIDDEN}@", url)
+        return re.sub(r"^[^/@\s]*:[^/@\s]*@", f"{HIDDEN}@", url)
     scheme, rest = match[0], url[match.end() :]
     user, at, rest = _split_user(rest)
     if at and user != "git":
@@ -36,7 +34,7 @@ def redact_url(url: str) -> str:
 
 def redact(text: str) -> str:
     """A text with every URL in it redacted."""
-    return _URL.sub(lambda match: redact_url(match[0]), text)
+    return re.sub(_SCHEME + r"\S+", lambda match: redact_url(match[0]), text)
 
 
 def _split_user(rest: str) -> tuple[str, str, str]:
@@ -60,6 +58,6 @@ def _values(query: str) -> str:
     parts = re.split(r"([&;])", query)
     for index, part in enumerate(parts):
         name, equals, value = part.partition("=")
-        if equals and value and _SECRET_NAME.search(name):
+        if equals and value and re.search(_HIDE_UNDER, name):
             parts[index] = f"{name}={HIDDEN}"
     return "".join(parts)

@@ -119,9 +119,7 @@ def parse(line: RequirementLine, files: Mapping[str, FileText]) -> Entry | Unkno
         variable = _VARIABLE.search(text)
         if variable is not None:
             return _depends(text, line, variable[1])
-        reason = (
-            str(error).partition("\n")[0] if not isinstance(error, RecursionError) else "nested too deeply"
-        )
+        reason = str(error).partition("\n")[0] if not isinstance(error, RecursionError) else "nested too deeply"
         raise LockfileError(f"{where(line)}: {quote(line)}: {redact(reason)}") from None
     hashes = sorted({value.strip().replace("=", ":", 1).lower() for value in options.get("--hash", ())})
     if isinstance(found, Entry) and hashes:
@@ -178,9 +176,7 @@ def _depends(text: str, line: RequirementLine, variable: str) -> Unknown:
     return Unknown(normalise(name[1]) if name else None, reason)
 
 
-def _requirement(
-    text: str, line: RequirementLine, files: Mapping[str, FileText], editable: bool
-) -> Entry | Unknown:
+def _requirement(text: str, line: RequirementLine, files: Mapping[str, FileText], editable: bool) -> Entry | Unknown:
     if _URL.match(text) or editable or _PATH.match(text):
         return _place(text, line, files, editable)
     from packaging.requirements import Requirement
@@ -209,9 +205,7 @@ def _with_extras(part: Part, extras: Any) -> Part:
     return {**part, "extras": names} if names else dict(part)
 
 
-def _place(
-    text: str, line: RequirementLine, files: Mapping[str, FileText], editable: bool
-) -> Entry | Unknown:
+def _place(text: str, line: RequirementLine, files: Mapping[str, FileText], editable: bool) -> Entry | Unknown:
     """A URL or a path that stands alone: the name comes from the file name, ``#egg=`` or the project file."""
     place, _, condition = text.partition(" ;") if " ;" in text else text.partition("; ")
     if not _URL.match(place) and not condition:
@@ -256,13 +250,9 @@ def _source(url: str, editable: bool) -> tuple[Part, str | None, str | None]:
         source = {"kind": "vcs", "url": redact_url(plain), "requested": revision}
         if re.fullmatch(r"[0-9a-f]{40}", revision):
             source["commit"] = revision
-    elif plain.partition("?")[0].lower().endswith(_ARCHIVE) or re.match(
-        r"(https?|ftp):", plain, re.IGNORECASE
-    ):
+    elif plain.partition("?")[0].lower().endswith(_ARCHIVE) or re.match(r"(https?|ftp):", plain, re.IGNORECASE):
         name, version = _of_archive(plain)
-        digest = next(
-            (f"{kind}:{fragment[kind]}" for kind in ("sha256", "sha512", "sha384") if kind in fragment), ""
-        )
+        digest = next((f"{kind}:{fragment[kind]}" for kind in ("sha256", "sha512", "sha384") if kind in fragment), "")
         source = {"kind": "archive", "url": redact_url(plain), "hash": digest}
     else:
         source = {"kind": "directory", "where": redact_url(plain)}
@@ -295,9 +285,7 @@ def _of_archive(url: str) -> tuple[str | None, str | None]:
     return str(name), str(version)
 
 
-def _project(
-    place: str, line: RequirementLine, files: Mapping[str, FileText]
-) -> tuple[str | None, str | None]:
+def _project(place: str, line: RequirementLine, files: Mapping[str, FileText]) -> tuple[str | None, str | None]:
     """Name and fixed version of a local project, from its ``pyproject.toml``."""
     folder = place.partition("#")[0].removeprefix("file://").removeprefix("file:")
     key = posixpath.normpath(posixpath.join(posixpath.dirname(line.file), folder, _PROJECT))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from envaudit.collectors._narrow import Part, versioned
 from envaudit.collectors._redact import redact, redact_url
 from envaudit.errors import LockfileError
 from envaudit.evidence import Collector, Evidence, Request
@@ -16,6 +15,8 @@ from envaudit.model import Component
 
 if TYPE_CHECKING:
     from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
+
+    from envaudit.collectors._narrow import Part
 
 
 def collect(evidence: Evidence) -> Iterator[Component]:
@@ -69,6 +70,8 @@ def _candidate(package: Package, groups: Sequence[str]) -> Part:
 
 
 def _part(package: Package) -> Part:
+    from envaudit.collectors._narrow import versioned
+
     part: Part = versioned(str(package.version)) if package.version is not None else {}
     archives: list[PackageWheel | PackageSdist] = [*(package.wheels or ())]
     if package.sdist is not None:
@@ -113,6 +116,4 @@ def _source(package: Package) -> Part:
     return {}
 
 
-COLLECTOR = Collector(
-    kinds=("distribution", "python"), needs=frozenset({"pylock"}), request=Request(), collect=collect
-)
+COLLECTOR = Collector(kinds=("distribution", "python"), needs=frozenset({"pylock"}), request=Request(), collect=collect)

@@ -11,17 +11,18 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from envaudit.errors import LockfileError
-from envaudit.evidence import MIB, RequirementLine
+from envaudit.evidence import MIB, FileText, RequirementLine
 
 CAP: Final = 16 * MIB
 """Bytes of one file."""
 FILES: Final = 500
 """Files that one requirements file may include."""
+
+PROJECT: Final = "pyproject.toml"
 
 _BOMS: Final = (  # UTF-32 first: its little-endian mark starts with that of UTF-16
     (codecs.BOM_UTF8, "utf-8"),
@@ -35,6 +36,16 @@ _ASCII: Final = b"xn--mnchen-3ya.\\x41 \\u0041 +AGE- ~"
 """Reads otherwise in UTF-7, in the escape encodings and in everything that is no superset of ASCII."""
 _COMMENT: Final = re.compile(r"(^|\s+)#.*$")
 _ELSEWHERE: Final = re.compile(r"(https?|file|ftp):|.*\$\{[A-Z0-9_]+\}", re.IGNORECASE)
+
+
+_DISTRIBUTION: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[A-Za-z0-9._,\s-]*\])?"
+_LIKELY: Final = re.compile(
+    rf"{_DISTRIBUTION}$"
+    rf"|(?P<sure>{_DISTRIBUTION}\s*(?:(?:===|==|~=|!=|>=|<=|>|<)\s*[A-Za-z0-9]|@\s*\S+(?::|/)\S)"
+    r"|-[rcei]\s*\S|--(?:requirement|constraint|editable|index-url|extra-index-url|require-hashes)\b)"
+)
+_LOOKED_AT: Final = 20
+"""Lines by which a file of another name is told."""
 
 
 class Requirements(NamedTuple):
@@ -126,9 +137,44 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield first, whole
 
 
+def looks_like_one(path: str) -> bool:
+    """Whether the first lines of a file are all requirements, and one of them nothing else."""
+    try:
+        with open(path, "rb") as stream:
+            text = decode(stream.read(65536), path)
+    except (OSError, LockfileError):
+        return False
+    sure = False
+    for count, (_, line) in enumerate(logical_lines(text)):
+        match = _LIKELY.match(line)
+        if match is None:
+            return False
+        sure = sure or bool(match["sure"])
+        if count >= _LOOKED_AT:
+            break
+    return sure
+
+
+def projects(lines: Iterable[RequirementLine]) -> dict[str, FileText]:
+    """The project files of the folders that lines install from, by path as collectors build it."""
+    files: dict[str, FileText] = {}
+    for line in lines:
+        text = re.sub(r"^(-e\s*|--editable(=|\s+))", "", line.text)
+        if text == line.text and not re.match(r"\.|/|file:|[^\s\[;=<>!~@]+/", text):
+            continue
+        place = re.split(r"\s|;|\[|#", text.removeprefix("file://").removeprefix("file:"), maxsplit=1)[0]
+        path = _beside(line.file, os.path.join(place, PROJECT))
+        try:
+            with open(path, "rb") as stream:
+                files[path] = FileText(stream.read(MIB).decode("utf-8", "replace"))
+        except (OSError, ValueError):
+            continue  # the collector says that the name is not known
+    return files
+
+
 def _text(path: str, included_from: str) -> str:
     try:
-        with Path(path).open("rb") as stream:
+        with open(path, "rb") as stream:
             data = stream.read(CAP + 1)
     except FileNotFoundError:
         raise LockfileError(f"{included_from or path + ': '}{_missing(path, included_from)}") from None
@@ -199,4 +245,4 @@ def _include(text: str, where: str) -> tuple[str, bool] | None:
 
 def _beside(path: str, name: str) -> str:
     """A path relative to the file that names it, spelled as short as possible."""
-    return os.path.normpath(Path(path).parent / name)
+    return os.path.normpath(os.path.join(os.path.dirname(path), name))

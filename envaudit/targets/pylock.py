@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import os
 from typing import Final
 
 from envaudit.errors import LockfileError, TargetError
@@ -11,8 +10,6 @@ from envaudit.evidence import MIB, Evidence, Options, Request, Target
 from envaudit.model import Json
 
 CAP: Final = 64 * MIB
-_NAME: Final = re.compile(r"pylock(\.[^.]+)?\.toml$")
-_PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 def gather(reference: str, request: Request, options: Options) -> Evidence:
@@ -26,12 +23,14 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
 
 def claims(path: str) -> bool:
     """By its name, which the standard fixes."""
-    return bool(_NAME.match(Path(path).name)) and Path(path).is_file()
+    parts = os.path.basename(path).split(".")
+    named = parts[0] == "pylock" and parts[-1] == "toml" and len(parts) in (2, 3) and all(parts)
+    return named and os.path.isfile(path)
 
 
 def _read(path: str) -> bytes:
     try:
-        with Path(path).open("rb") as stream:
+        with open(path, "rb") as stream:
             data = stream.read(CAP + 1)
     except FileNotFoundError:
         raise TargetError(f"{path}: no such file") from None
@@ -43,6 +42,7 @@ def _read(path: str) -> bytes:
 
 
 def _parse(data: bytes, where: str) -> dict[str, Json]:
+    import re
     import sys
     from importlib import import_module
 
@@ -53,10 +53,10 @@ def _parse(data: bytes, where: str) -> dict[str, Json]:
         line = data.count(b"\n", 0, error.start) + 1
         raise LockfileError(f"{where}:{line}: is not UTF-8, which TOML has to be") from None
     except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        place = _PLACE.search(message)
-        line = int(place[1]) if place and place[1] else data.count(b"\n") + 1
-        raise LockfileError(f"{where}:{line}: {_PLACE.sub('', message)}") from None
+        reason, _, place = str(error).partition(" (at ")
+        number = re.match(r"line (\d+)", place)
+        line = int(number[1]) if number else data.count(b"\n") + 1
+        raise LockfileError(f"{where}:{line}: {reason}") from None
     except RecursionError:
         raise LockfileError(f"{where}: is nested too deeply") from None
     return document
