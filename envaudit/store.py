@@ -18,6 +18,7 @@ SCHEMA: Final = 1
 MARK: Final = "envaudit_snapshot"
 """The key that says "this is a snapshot" and holds the schema number."""
 _WIDTH: Final = 100
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _MAX_BYTES: Final = 256 * 1024 * 1024
 
 
@@ -50,7 +51,7 @@ def dumps(snapshot: Snapshot) -> str:
 
 
 def _pretty(value: Json, indent: str) -> str:
-    line = json.dumps(value, ensure_ascii=False)
+    line = _encode(value)
     if not value or not isinstance(value, (dict, list)):
         return line
     shallow = all(not isinstance(item, dict) for item in (value.values() if isinstance(value, dict) else value))
@@ -58,7 +59,7 @@ def _pretty(value: Json, indent: str) -> str:
         return line
     inner = indent + "  "
     if isinstance(value, dict):
-        body = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_pretty(item, inner)}" for key, item in value.items()]
+        body = [f"{inner}{_encode(key)}: {_pretty(item, inner)}" for key, item in value.items()]
         return "{\n" + ",\n".join(body) + f"\n{indent}}}"
     return "[\n" + ",\n".join(inner + _pretty(item, inner) for item in value) + f"\n{indent}]"
 

@@ -74,6 +74,8 @@ def resolve(text: str) -> tuple[Target, str]:
     ``scheme://reference`` names the kind. An existing path is told by what it is. Anything else is a name: an image
     of the local engine. A text that is both is refused, with both spellings.
     """
+    if text == HERE:  # the usual one; the other kinds of place need not even be imported
+        return cast(Target, registry.module("targets", "here").TARGET), ""
     targets = cast("list[Target]", list(registry.load("targets", "TARGET").values()))
     scheme, separator, reference = text.partition("://")
     if separator:

@@ -227,6 +227,31 @@ def test_what_is_proved_without_packaging_holds_with_packaging(parts: list[tuple
             pytest.fail(f"{text!r} is no specifier, and was proved")
 
 
+conditions = st.tuples(
+    st.sampled_from(["python_version", "sys_platform", "platform_system", "os_name", "extra", "python_full_version"]),
+    st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "~="]),
+    st.sampled_from(["3.8", "3.11", "3.14", "3.11.4", "linux", "win32", "Windows", "Linux", "posix", "test", ""]),
+    st.sampled_from(["'{}'", '"{}"']),
+).map(lambda parts: f"{parts[0]} {parts[1]} {parts[3].format(parts[2])}")
+markers = st.recursive(
+    conditions,
+    lambda inner: st.tuples(inner, st.sampled_from([" and ", " or "]), inner).map("".join) | inner.map(lambda text: f"({text})"),
+    max_leaves=5,
+)
+
+
+@given(markers)
+def test_a_marker_that_is_certainly_false_is_false_with_packaging(text: str) -> None:
+    from packaging.markers import InvalidMarker, Marker, UndefinedComparison
+
+    environment = _requires.Checker({}, inspector.interpreter([])).environment()
+    if _requires.certainly_false(text, environment):
+        try:
+            assert not Marker(text).evaluate(environment)
+        except (InvalidMarker, UndefinedComparison):
+            pass  # what packaging refuses is no requirement that could hold
+
+
 @given(st.text(max_size=60), versions)
 def test_any_text_in_requires_dist_is_survived(text: str, version: str) -> None:
     interpreter = inspector.interpreter([])

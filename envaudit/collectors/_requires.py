@@ -17,9 +17,11 @@ from envaudit.model import Json
 _PLAIN = re.compile(
     r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\]\s*)?\(?(?P<specifier>[^;@()]*)\)?\s*(?:;(?P<marker>.*))?$"
 )
-_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|<|>)\s*([0-9]+(?:\.[0-9]+)*)\s*$")
+_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|~=|<|>)\s*([0-9]+(?:\.[0-9]+)*)\s*$")
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*$")
-_EXTRA_ONLY = re.compile(r"""(^|\band\b)\s*\(?\s*extra\s*==\s*(['"])[^'"]+\2\s*\)?\s*$""")
+_CONDITION = re.compile(r"""\(?\s*([a-z_]+)\s*(==|!=|<=|>=|<|>)\s*(?:'([^'"]*)'|"([^'"]*)")\s*\)?$""")
+_WORD = re.compile(r"""'[^']*'|"[^"]*"|[()]|\w+""")
+_TEXTS = ("sys_platform", "platform_system", "os_name", "platform_python_implementation", "extra")
 
 
 def proved(specifier: str, version: str) -> bool:
@@ -28,23 +30,28 @@ def proved(specifier: str, version: str) -> bool:
         return True
     if not _NUMBERS.match(version):
         return False
-    have = _release(version)
     for clause in specifier.split(","):
         match = _CLAUSE.match(clause)
-        if match is None:
-            return False
-        want = _release(match[2])
-        operator = match[1]
-        if not (
-            (operator == ">=" and have >= want)
-            or (operator == "<=" and have <= want)
-            or (operator == ">" and have > want)
-            or (operator == "<" and have < want)
-            or (operator == "==" and have == want)
-            or (operator == "!=" and have != want)
-        ):
+        if match is None or not _holds(version, match[1], match[2]):
             return False
     return True
+
+
+def _holds(version: str, operator: str, wanted: str) -> bool:
+    """One comparison of plain release numbers (PEP 440, "Version specifiers")."""
+    have, want = _release(version), _release(wanted)
+    if operator == "~=":
+        prefix = [int(part) for part in wanted.split(".")][:-1]
+        start = [int(part) for part in version.split(".")][: len(prefix)]
+        return bool(prefix) and have >= want and start + [0] * (len(prefix) - len(start)) == prefix
+    return (
+        (operator == ">=" and have >= want)
+        or (operator == "<=" and have <= want)
+        or (operator == ">" and have > want)
+        or (operator == "<" and have < want)
+        or (operator == "==" and have == want)
+        or (operator == "!=" and have != want)
+    )
 
 
 def _release(text: str) -> tuple[int, ...]:
@@ -53,6 +60,34 @@ def _release(text: str) -> tuple[int, ...]:
     while len(numbers) > 1 and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
+
+
+def certainly_false(marker: str, environment: Mapping[str, str]) -> bool:
+    """Whether a marker certainly does not hold: a chain of ``and`` with one plain condition that is wrong."""
+    for part in _conjuncts(marker):
+        match = _CONDITION.match(part)
+        if match is None:
+            continue
+        name, operator, value = match[1], match[2], match[3] or match[4] or ""
+        if name in _TEXTS and operator in ("==", "!=") and value[:1].isalpha():
+            if (environment[name] == value) != (operator == "=="):
+                return True
+        elif name == "python_version" and _NUMBERS.match(value) and not _holds(environment[name], operator, value):
+            return True
+    return False
+
+
+def _conjuncts(marker: str) -> list[str]:
+    """The parts of a marker that all have to hold; none where its outermost connection is an ``or``."""
+    parts, depth, start = [], 0, 0
+    for word in _WORD.finditer(marker):
+        depth += (word[0] == "(") - (word[0] == ")")
+        if depth == 0 and word[0] == "or":
+            return []
+        if depth == 0 and word[0] == "and":
+            parts.append(marker[start : word.start()].strip())
+            start = word.end()
+    return [*parts, marker[start:].strip()]
 
 
 class Checker:
@@ -72,7 +107,7 @@ class Checker:
         match = _PLAIN.match(text)
         if match is not None:
             marker = match["marker"]
-            if marker and " or " not in marker and _EXTRA_ONLY.search(marker):
+            if marker and certainly_false(marker, self.environment()):
                 return None
             installed = self.versions.get(normalise(match["name"]))
             if installed is not None and proved(match["specifier"], installed):
@@ -89,7 +124,7 @@ class Checker:
             return None  # old metadata is full of them; pip cannot read it either
         if requirement.marker is not None:
             try:
-                if not requirement.marker.evaluate({**self.environment(), "extra": ""}):
+                if not requirement.marker.evaluate(self.environment()):
                     return None
             except (UndefinedComparison, UndefinedEnvironmentName):
                 return None
@@ -119,6 +154,7 @@ class Checker:
                 "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(implementation, implementation),
                 "python_version": ".".join(str(found["version"]).split(".")[:2]),
                 "sys_platform": str(found["sys_platform"]),
+                "extra": "",
             }
         return self._environment
 

@@ -20,7 +20,7 @@ def collect(evidence: Evidence) -> Iterator[Component]:
             yield Component("setting", name, _redact.redact_url(evidence.environ[name]))
 
 
-NAMES = tuple(sorted(knowledge.load("settings")))
+NAMES = knowledge.names("settings")
 COLLECTOR = Collector(
     kinds=("setting",), needs=frozenset({"environ"}), request=Request(environ=NAMES), collect=collect
 )

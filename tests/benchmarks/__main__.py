@@ -12,9 +12,8 @@ from pathlib import Path
 from envaudit import store
 from tests.benchmarks.measure import Row, load, together
 from tests.conftest import make_snapshot
-from tests.environments import environment
+from tests.environments import UV
 
-ENVAUDIT = str(Path(sys.executable).parent / "envaudit")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 SKLEARN = ("scikit-learn", "pandas", "matplotlib", "pip")
@@ -27,17 +26,27 @@ FLOOR = (
 )
 
 
-def start_up(folder: Path) -> Iterator[Row]:
+def installed(folder: Path, *requirements: str) -> Path:
+    """A fresh environment as an installer leaves it, bytecode included; returns its folder of programs."""
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+    subprocess.run(
+        [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(folder / "bin/python"), *requirements],
+        check=True,
+    )
+    return folder / "bin"
+
+
+def start_up(envaudit: str, folder: Path) -> Iterator[Row]:
     """Start-up against ``python -c pass``."""
     before, after = str(folder / "a.json"), str(folder / "b.json")
     store.write(make_snapshot(500), before)
     store.write(make_snapshot(500, serving=True), after)
     costs = together(
         {
-            "python": [sys.executable, "-c", "pass"],
-            "version": [ENVAUDIT, "--version"],
-            "compare": [ENVAUDIT, "compare", before, after],
-            "help": [ENVAUDIT, "--help"],
+            "python": [str(Path(envaudit).with_name("python")), "-c", "pass"],
+            "version": [envaudit, "--version"],
+            "compare": [envaudit, "compare", before, after],
+            "help": [envaudit, "--help"],
         },
         runs=25,
     )
@@ -47,14 +56,14 @@ def start_up(folder: Path) -> Iterator[Row]:
     yield Row("envaudit --help (typer)", costs["help"].cpu, "python -c pass", floor, None)
 
 
-def snapshots(name: str, requirements: tuple[str, ...]) -> Iterator[Row]:
+def snapshots(envaudit: str, folder: Path, name: str, requirements: tuple[str, ...]) -> Iterator[Row]:
     """A snapshot of an environment from outside and from inside, against pip, mlenv-cli and plain importlib.metadata."""
-    venv = environment(*requirements)
-    inside = environment(*requirements, f"envaudit @ {ROOT.as_uri()}", "mlenv-cli")
+    venv = installed(folder / "plain", *requirements).parent
+    inside = installed(folder / "inside", *requirements, str(ROOT), "mlenv-cli").parent
     python = str(venv / "bin/python")
     costs = together(
         {
-            "outside": [ENVAUDIT, "snapshot", str(venv), "-o", "/dev/null"],
+            "outside": [envaudit, "snapshot", str(venv), "-o", "/dev/null"],
             "inside": [str(inside / "bin/envaudit"), "snapshot", "-o", "/dev/null"],
             "pip": [python, "-m", "pip", "inspect"],
             "mlenv": [str(inside / "bin/mlenv"), "snapshot", "-o", "/dev/null"],
@@ -70,7 +79,7 @@ def snapshots(name: str, requirements: tuple[str, ...]) -> Iterator[Row]:
         yield Row(what, costs[form].cpu, "importlib.metadata", costs["floor"].cpu, None)
 
 
-def container(image: str = "envaudit-base:bookworm") -> Iterator[Row]:
+def container(envaudit: str, image: str = "envaudit-base:bookworm") -> Iterator[Row]:
     """A snapshot of a running container against ``docker exec``, in wall time."""
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "image", "inspect", image], capture_output=True, check=False).returncode:
@@ -82,7 +91,7 @@ def container(image: str = "envaudit-base:bookworm") -> Iterator[Row]:
     try:
         costs = together(
             {
-                "envaudit": [ENVAUDIT, "snapshot", f"container://{name}", "-o", "/dev/null"],
+                "envaudit": [envaudit, "snapshot", f"container://{name}", "-o", "/dev/null"],
                 "exec": [docker, "exec", name, "python3", "-c", "pass"],
             },
             runs=9,
@@ -95,12 +104,14 @@ def container(image: str = "envaudit-base:bookworm") -> Iterator[Row]:
 def main() -> int:
     """All figures; 1 where a limit is missed."""
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        envaudit = str(installed(folder / "tool", f"envaudit[docker] @ {ROOT.as_uri()}") / "envaudit")
         for part in (
-            start_up(Path(folder)),
-            snapshots("a scikit-learn environment", SKLEARN),
-            snapshots("a large environment", LARGE),
-            container(),
+            start_up(envaudit, folder),
+            snapshots(envaudit, folder / "small", "a scikit-learn environment", SKLEARN),
+            snapshots(envaudit, folder / "large", "a large environment", LARGE),
+            container(envaudit),
         ):
             for row in part:
                 rows.append(row)
