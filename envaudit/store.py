@@ -69,26 +69,27 @@ def write(snapshot: Snapshot, path: str) -> None:
 
     Raises :class:`~envaudit.errors.SnapshotError` where the folder is missing or cannot be written.
     """
-    import tempfile
-    from pathlib import Path
-
     text = dumps(snapshot)
-    goal = Path(os.path.realpath(path))
+    goal = os.path.realpath(path)
     try:
-        if goal.exists() and not goal.is_file():  # a pipe or a device takes the text as it comes
-            goal.write_text(text, encoding="utf-8")
+        if os.path.exists(goal) and not os.path.isfile(goal):  # a pipe or a device takes the text as it comes
+            with open(goal, "w", encoding="utf-8") as stream:
+                stream.write(text)
             return
-        mode = goal.stat().st_mode & 0o777 if goal.exists() else 0o666 & ~_umask()
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{goal.name}.", dir=goal.parent)
+        mode = os.stat(goal).st_mode & 0o777 if os.path.exists(goal) else 0o666 & ~_umask()
+        # Beside the goal, so that it can be renamed over it (tempfile would do, and takes long to import).
+        temporary = os.path.join(os.path.dirname(goal), f".{os.path.basename(goal)}.{os.urandom(6).hex()}")
         try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(goal)
+            os.chmod(temporary, mode)
+            os.replace(temporary, goal)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            if os.path.exists(temporary):
+                os.unlink(temporary)
             raise
     except OSError as error:
         raise SnapshotError(f"{path}: cannot be written: {error.strerror or error}") from None

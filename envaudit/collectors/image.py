@@ -16,7 +16,8 @@ from envaudit.model import Component, Json
 
 _PLATFORM: Final = ("architecture", "os", "variant")
 _CONFIG: Final = ("user", "entrypoint", "cmd", "workdir", "labels", "created")
-_ASSIGNMENT: Final = re.compile(r"([\w.-]+)=([^\s;&|\"']+)")
+_ASSIGNMENT: Final = r"([\w.-]+)=([^\s;&|\"']+)"
+_HIDE_UNDER: Final = r"(?i)passw|passphrase|pwd|token|secret|key|credential"
 
 
 def collect(evidence: Evidence) -> Iterator[Component]:
@@ -38,7 +39,7 @@ def collect(evidence: Evidence) -> Iterator[Component]:
 
 
 def _is_secret(name: str) -> bool:
-    return _redact._SECRET_NAME.search(name) is not None
+    return re.search(_HIDE_UNDER, name) is not None
 
 
 def _command(words: list[str]) -> list[str]:
@@ -51,7 +52,7 @@ def _command(words: list[str]) -> list[str]:
             hide = False
             continue
         hide = word.startswith("-") and "=" not in word and " " not in word and _is_secret(word)
-        shown.append(_ASSIGNMENT.sub(_assignment, _redact.redact(word)))
+        shown.append(re.sub(_ASSIGNMENT, _assignment, _redact.redact(word)))
     return shown
 
 

@@ -30,9 +30,7 @@ _WRAPPERS: Final = frozenset(
     {"tini", "tini-static", "dumb-init", "docker-init", "catatonit", "env", "exec", "nice", "nohup"}
 )
 _WITH_USER: Final = frozenset({"gosu", "su-exec", "setpriv"})
-_COMMON: Final = frozenset(
-    prefix + name for prefix in ("", "/usr", "/usr/local") for name in ("/bin", "/sbin")
-)
+_COMMON: Final = frozenset(prefix + name for prefix in ("", "/usr", "/usr/local") for name in ("/bin", "/sbin"))
 """Folders that hold programs of every kind: lying there does not tie a program to the Python beside it."""
 
 _FOLDERS: Final = (
@@ -89,9 +87,7 @@ def _without_wrappers(words: list[str]) -> list[str]:
 def places(config: dict[str, Json]) -> tuple[str, ...]:
     """Patterns of the files that betray an environment in the usual places."""
     env = config.get("env") or {}
-    folders = [
-        env[name].rstrip("/") for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if env.get(name, "").startswith("/")
-    ]
+    folders = [env[name].rstrip("/") for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if env.get(name, "").startswith("/")]
     workdir = (config.get("workdir") or "").rstrip("/")
     if workdir.startswith("/"):
         folders += [workdir + "/.venv", workdir + "/venv"]
@@ -124,8 +120,7 @@ def without(
     return [
         name
         for name in names
-        if not any(_matches(name, pattern) for pattern in own)
-        or any(_matches(name, pattern) for pattern in wanted)
+        if not any(_matches(name, pattern) for pattern in own) or any(_matches(name, pattern) for pattern in wanted)
     ]
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from envaudit.errors import EngineError, InspectorError, MissingExtraError
 from envaudit.evidence import MIB, Evidence, Options, Request
 from envaudit.model import Environment, Json
-from envaudit.targets import _active, _live
+from envaudit.targets import _live
 
 REPLY_CAP: Final = 64 * MIB
 """A whole Debian with a few hundred distributions replies with under 2 MiB."""
@@ -40,6 +40,7 @@ Start = Callable[[str, bytes, bytes], "Answer | None"]
 @contextmanager
 def connect(timeout: float) -> Iterator[Any]:
     """The engine's low-level API client. What goes wrong on the wire becomes an EngineError of one line."""
+    _knock(timeout)
     try:
         import docker
         import requests
@@ -61,6 +62,26 @@ def connect(timeout: float) -> Iterator[Any]:
     finally:
         if client is not None:
             client.close()
+
+
+def _knock(timeout: float) -> None:
+    """Whether anybody listens on the socket: the system's own error is clear, and told before the SDK is imported."""
+    host = os.environ.get("DOCKER_HOST")
+    if not host:
+        config = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+        if os.environ.get("DOCKER_CONTEXT") or os.path.exists(os.path.join(config, "config.json")):
+            return  # the current context may name another
+        host = DEFAULT_SOCKET
+    if not host.startswith("unix://"):
+        return
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as knocking:
+        knocking.settimeout(timeout)
+        try:
+            knocking.connect(host[len("unix://") :])
+        except OSError as error:
+            raise EngineError(_why(error, timeout)) from None
 
 
 def address() -> str:
@@ -156,13 +177,9 @@ def converse(attached: Any, source: bytes, token: bytes, where: str, timeout: fl
                 break
             streams.feed(data)
             if streams.size > REPLY_CAP:
-                raise InspectorError(
-                    f"{where}: the reply is longer than {REPLY_CAP // MIB} MiB; this is no Python"
-                )
+                raise InspectorError(f"{where}: the reply is longer than {REPLY_CAP // MIB} MiB; this is no Python")
     except TimeoutError:
-        raise InspectorError(
-            f"{where}: no answer within {timeout:g} seconds (--timeout sets the limit)"
-        ) from None
+        raise InspectorError(f"{where}: no answer within {timeout:g} seconds (--timeout sets the limit)") from None
     finally:
         hang_up(attached)
     return bytes(streams.stdout), bytes(streams.stderr)
@@ -268,6 +285,8 @@ def inspect(
     ``limit`` makes the inspector end itself after so many seconds, for places where nobody else can end it.
     Raises :class:`~envaudit.errors.InspectorError` where there is no Python, or none that answers.
     """
+    from envaudit.targets import _active
+
     places = _active.places(config)
     source, token = _live.script(request._replace(names=(*request.names, *places)), of_init=of_init)
     if limit:
@@ -287,6 +306,4 @@ def inspect(
         return _live.evidence(reply, Environment(path, found["prefix"], chosen_by, others), request)
     if options.python is not None:
         raise InspectorError(f"{where}: there is no {options.python} in it (--python)")
-    raise InspectorError(
-        f"{where}: no Python found in it (tried {', '.join(tried)}); --python PATH names one"
-    )
+    raise InspectorError(f"{where}: no Python found in it (tried {', '.join(tried)}); --python PATH names one")

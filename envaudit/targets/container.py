@@ -23,9 +23,7 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
         config = _engine.process_config(container["Config"])
 
         def start(python: str, source: bytes, token: bytes) -> _engine.Answer | None:
-            return _execute(
-                client, container["Id"], config, python, source, token, reference, options.timeout
-            )
+            return _execute(client, container["Id"], config, python, source, token, reference, options.timeout)
 
         evidence = _engine.inspect(
             reference,
@@ -100,7 +98,7 @@ def _execute(
     exit_code = client.exec_inspect(created["Id"])["ExitCode"]
     # Depending on its version, the engine puts its own complaint into either stream, or outside of both.
     said = (stdout + stderr).decode("utf-8", "replace")
-    if exit_code in (126, 127) and "exec failed" in said:
+    if "exec format error" in said or (exit_code in (126, 127) and "exec failed" in said):
         if _engine.is_missing_program(said):
             return None
         raise _engine.cannot_start(where, python, config, said)

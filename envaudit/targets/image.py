@@ -13,10 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 from envaudit.errors import EngineError, EnvauditError, InspectorError
@@ -33,7 +30,7 @@ _QUICK: Final = 2.0
 """Seconds that the question whether a path's name is an image's as well may take."""
 
 _PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REFERENCE: Final = re.compile(
+_REFERENCE: Final = (
     rf"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?{_PART}(?:/{_PART})*(?::[\w][\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?$"
 )
 """The grammar of github.com/distribution/reference, ASCII and sha256 only."""
@@ -56,19 +53,12 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
 
 def claims(text: str) -> bool:
     """Whether the local engine has such an image; False at once for what reads like a path."""
-    if text.startswith((".", "/", "~")) or text.endswith(_FILE_LIKE) or not _REFERENCE.match(text):
+    if text.startswith((".", "/", "~")) or text.endswith(_FILE_LIKE) or not re.match(_REFERENCE, text):
         return False
-    host = os.environ.get("DOCKER_HOST") or _engine.DEFAULT_SOCKET
-    if host.startswith("unix://") and not Path(host[len("unix://") :]).exists():
-        return False
-    if find_spec("docker") is None:
-        return False
-    from docker.errors import APIError
-
     try:
         with _engine.connect(_QUICK) as client:
             client.inspect_image(text)
-    except (EnvauditError, APIError):
+    except EnvauditError:
         return False
     return True
 
@@ -132,7 +122,7 @@ def _run(
     from docker.errors import APIError
 
     # The name is chosen here: an interrupt can come before the engine has told the id.
-    name = f"envaudit-{secrets.token_hex(6)}"
+    name = f"envaudit-{os.urandom(6).hex()}"
     created = False
     try:
         command = _engine.arguments(client, python, source)
@@ -170,6 +160,8 @@ def _run(
         _remove(client, name, created)
     if token not in stdout and _live.MARKER.encode() not in stderr:
         last = stderr.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it printed nothing"
+        if "exec format error" in last:  # some runtimes notice it only once the container has started
+            raise _engine.cannot_start(where, python, config, last)
         raise InspectorError(f"{where}: its {python} did not answer: {last}")
     return _engine.Answer(stdout, stderr, _live.REFUSED)
 
