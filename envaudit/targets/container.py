@@ -33,7 +33,7 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
             start,
             # In the host's process namespace, process 1 is the host's.
             of_init=container["HostConfig"].get("PidMode") in (None, "", "private"),
-            limit=max(1, round(options.timeout)),
+            limit=int(options.timeout) + 2,
         )
         image = _image_of(client, container["Image"])
     return evidence._replace(image=image, offers=evidence.offers | {"image"}) if image else evidence
