@@ -35,6 +35,6 @@ def breaks(package: str) -> tuple[dict[str, str], ...]:
 
 @cache
 def names(name: str) -> tuple[str, ...]:
-    """The sorted names of the tables in ``<name>.toml``, for who needs no more: a TOML parser costs a few milliseconds."""
+    """The sorted names of the tables in ``<name>.toml``, for who needs no more than those: a parser is dear."""
     with open(os.path.join(_FOLDER, f"{name}.toml"), encoding="utf-8") as file:
         return tuple(sorted(line.strip()[1:-1] for line in file if line.startswith("[") and line[1] != "["))
