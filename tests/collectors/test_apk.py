@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envaudit.collectors import apk
@@ -61,6 +61,7 @@ def test_a_file_over_the_cap_is_a_gap() -> None:
 PARTS = st.lists(st.sampled_from(["P:", "V:", "A:", "a", "\n", "\n\n"])).map("".join)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), PARTS), st.booleans())
 def test_arbitrary_text_never_raises(text: str, truncated: bool) -> None:
     for item in collect(PATH, file=FileText(text, truncated=truncated)):

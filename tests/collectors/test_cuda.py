@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envaudit.collectors import cuda
@@ -152,6 +152,7 @@ def test_an_unreadable_package_database_is_a_gap() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.sampled_from(sorted(cuda.VARIABLES)))
 def test_arbitrary_text_never_raises(text: str, value: str, variable: str) -> None:
     files = {

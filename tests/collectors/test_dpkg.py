@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envaudit.collectors import apk, dpkg, rpm
@@ -161,6 +161,7 @@ FIELDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(FIELDS).map("".join)), st.booleans())
 def test_arbitrary_text_never_raises(text: str, truncated: bool) -> None:
     files = {path: FileText(text, truncated=truncated) for path in (STATUS, "/var/lib/dpkg/status.d/x")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envaudit.collectors import frameworks
@@ -85,6 +85,7 @@ def test_nothing_is_observed_absent() -> None:
     assert collect(None, "numpy-2.0.0", "tensorflow_hub-0.16.1") == ({}, [])
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.text()))
 def test_arbitrary_text_never_raises(text: str, distributions: list[str]) -> None:
     files = (frameworks.TORCH, frameworks.TENSORFLOW, frameworks.ONNXRUNTIME)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envaudit.collectors import gpu
@@ -99,6 +99,7 @@ def test_a_garbled_module_file_is_a_gap() -> None:
     assert Gap("driver", "nvidia", "/proc/driver/nvidia/version: not understood") in gaps
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.sampled_from([None, 0, 2, 6, 9]))
 def test_arbitrary_text_never_raises(text: str, other: str, code: int | None) -> None:
     output = CommandOutput(code, text, other)

@@ -149,6 +149,17 @@ def test_a_database_that_would_keep_sqlite_busy_for_ever() -> None:
 
 @needs_deserialize
 @settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 240_000), st.integers(0, 255)), min_size=1, max_size=50))
+def test_a_damaged_database_never_raises(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(real())
+    for at, value in changes:
+        data[at % len(data)] = value
+    for item in collect(bytes(data)):
+        assert item.kind == "os-package"
+
+
+@needs_deserialize
+@settings(deadline=None)
 @given(st.lists(st.binary()), st.integers(0, 200), st.binary(max_size=8))
 def test_damaged_headers_never_raise(blobs: list[bytes], at: int, patch: bytes) -> None:
     good = header("bash", "5.2", "1")
@@ -157,6 +168,7 @@ def test_damaged_headers_never_raise(blobs: list[bytes], at: int, patch: bytes) 
     assert {"zlib", "zlib:x86_64"} & set(components(items))  # the damaged one may be of any architecture
 
 
+@settings(deadline=None)
 @given(st.text(), st.booleans())
 def test_an_arbitrary_manifest_never_raises(text: str, truncated: bool) -> None:
     for item in rpm.collect(Evidence(files={MANIFEST: FileText(text, truncated=truncated)})):
