@@ -13,10 +13,14 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from envaudit.errors import EnvauditError
+from envaudit.targets import _engine
 
 REQUIRED = "ENVAUDIT_REQUIRE_ENGINE"
 BASES = ("envaudit-base:bookworm", "envaudit-base:trixie")
@@ -28,16 +32,15 @@ Build = Callable[..., str]
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Any]:
     """The engine's API client; without an engine a skip, or a failure where one is required."""
-    docker = pytest.importorskip("docker")
-    try:
-        client = docker.from_env(timeout=120).api
-    except docker.errors.DockerException as error:
-        _missing(f"no container engine answers ({error})")
-    missing = [name for name in BASES if not client.images(name=name)]
-    if missing:
-        _missing(f"the engine lacks {', '.join(missing)}; .ci/engine.sh makes them")
-    yield client
-    client.close()
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(_engine.connect(120))
+        except EnvauditError as error:
+            _missing(str(error))
+        missing = [name for name in BASES if not client.images(name=name)]
+        if missing:
+            _missing(f"the engine lacks {', '.join(missing)}; .ci/engine.sh makes them")
+        yield client
 
 
 def _missing(reason: str) -> None:
