@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +301,66 @@ def test_no_secret_reaches_the_snapshot(build: Any, tmp_path: Path) -> None:
     text = store.dumps(take(tag))
     assert SECRET not in text
     assert "***" in text
+
+
+RELAY = """
+import socket, ssl, sys, threading
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+if len(sys.argv) > 1:
+    context.load_cert_chain(sys.argv[1] + "/cert.pem", sys.argv[1] + "/key.pem")
+
+def pump(source, sink):
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+def serve(near):
+    if len(sys.argv) > 1:
+        near = context.wrap_socket(near, server_side=True)
+    far = socket.socket(socket.AF_UNIX)
+    far.connect("/var/run/docker.sock")
+    threading.Thread(target=pump, args=(near, far), daemon=True).start()
+    pump(far, near)
+    near.close()
+
+while True:
+    threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+"""
+
+
+@pytest.fixture(params=["plain", "tls"])
+def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The engine behind a TCP port; with TLS there is no half-closed connection to end the script by."""
+    if not Path("/var/run/docker.sock").is_socket():
+        pytest.skip("the engine's socket is elsewhere")
+    arguments = []
+    if request.param == "tls":
+        if shutil.which("openssl") is None:
+            pytest.skip("openssl makes the certificate")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        shutil.copy(tmp_path / "cert.pem", tmp_path / "ca.pem")
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+        arguments = [str(tmp_path)]
+    with subprocess.Popen([sys.executable, "-c", RELAY, *arguments], stdout=subprocess.PIPE, text=True) as relay:
+        assert relay.stdout is not None
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://localhost:{int(relay.stdout.readline())}")
+        yield
+        relay.kill()
+
+
+def test_an_engine_behind_a_port(remote: None, build: Any, start: Callable[..., str]) -> None:
+    tag = build("tiny", BASE)
+    assert gather(tag, timeout=20).interpreter["version"].startswith("3.11.")
+    assert take(f"container://{start(tag, 'sleep', '60')}", Options(timeout=20)).target.kind == "container"
