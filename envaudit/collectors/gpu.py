@@ -21,6 +21,8 @@ OLDER_FIELDS: Final = ("index", "name", "driver_version", "memory.total")
 
 BANNER: Final = ("nvidia-smi",)
 MODULE: Final = "/proc/driver/nvidia/version"
+DEVICES: Final = ("/dev/nvidia*", "/dev/dxg")
+"""Device files of the driver, and of its Windows counterpart under WSL 2."""
 
 _MODULE_VERSION = re.compile(r"Kernel Module(?:\s+for\s+\S+)?\s+(\d+(?:\.\d+)+)")
 _DRIVER = re.compile(r"\b(?:Driver|KMD) Version:\s*(\d+(?:\.\d+)+)")
@@ -33,7 +35,12 @@ def _query(fields: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def collect(evidence: Evidence) -> Iterator[Component | Gap]:
-    """A ``gpu`` per device that nvidia-smi lists, and the ``driver`` that it (or else the kernel module) tells of."""
+    """A ``gpu`` per device that nvidia-smi lists, and the ``driver`` that it (or else the kernel module) tells of.
+
+    Without nvidia-smi, without the kernel module and without a device file there is neither: observed absent.
+    """
+    if not evidence.commands and MODULE not in evidence.files and not _has_device(evidence):
+        return
     rows, reason = _rows(evidence)
     for row in rows:
         attributes = {"product": row["name"]}
@@ -44,6 +51,10 @@ def collect(evidence: Evidence) -> Iterator[Component | Gap]:
     if reason:
         yield Gap("gpu", None, reason)
     yield from _driver(evidence, rows, reason)
+
+
+def _has_device(evidence: Evidence) -> bool:
+    return any(name.startswith("/dev/nvidia") or name == "/dev/dxg" for name in evidence.names)
 
 
 def _rows(evidence: Evidence) -> tuple[list[dict[str, str]], str]:
@@ -99,9 +110,11 @@ def _driver(evidence: Evidence, rows: list[dict[str, str]], reason: str) -> Iter
 
 COLLECTOR = Collector(
     kinds=("driver", "gpu"),
-    needs=frozenset({"commands"}),
+    needs=frozenset({"commands", "files", "names"}),
     request=Request(
-        files=(FileRequest(MODULE, cap=4096),), commands=(_query(FIELDS), _query(OLDER_FIELDS), BANNER)
+        files=(FileRequest(MODULE, cap=4096),),
+        names=DEVICES,
+        commands=(_query(FIELDS), _query(OLDER_FIELDS), BANNER),
     ),
     collect=collect,
 )

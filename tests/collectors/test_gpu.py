@@ -38,8 +38,11 @@ def test_the_commands_are_fixed() -> None:
 
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has nvidia-smi")
 def test_a_machine_without_it() -> None:
+    found = inspected(gpu.COLLECTOR)
     reason = "nvidia-smi is not on PATH there"
-    items = list(gpu.collect(inspected(gpu.COLLECTOR)._replace(files={})))
+    # Neither device nor module: observed absent. A device without the program: there is one, and it was not seen.
+    assert list(gpu.collect(found._replace(files={}, names=()))) == []
+    items = list(gpu.collect(found._replace(files={}, names=("/dev/nvidia0",))))
     assert items == [Gap("gpu", None, reason), Gap("driver", None, reason)]
 
 
