@@ -206,6 +206,7 @@ def test_one_that_never_stops_talking_is_given_up(
 def test_nothing_is_left_after_a_signal(
     engine: Any, hanging: str, leftovers: Leftovers, number: signal.Signals
 ) -> None:
+    mine = {"label": image.LABEL, "ancestor": hanging}
     process = subprocess.Popen(
         [sys.executable, "-m", "envaudit", "snapshot", hanging],
         stdout=subprocess.PIPE,
@@ -213,7 +214,7 @@ def test_nothing_is_left_after_a_signal(
         text=True,
     )
     for _ in range(200):
-        if engine.containers(filters={"label": image.LABEL}):
+        if engine.containers(filters=mine):
             break
         time.sleep(0.05)
     else:
@@ -225,7 +226,7 @@ def test_nothing_is_left_after_a_signal(
     assert said == ""
     assert "Traceback" not in complaint
     if number == signal.SIGKILL:  # nobody can clean up then; the label tells what the container is
-        for found in engine.containers(filters={"label": image.LABEL}):
+        for found in engine.containers(filters=mine):
             engine.remove_container(found["Id"], force=True)
     assert leftovers() == []
 
