@@ -62,7 +62,11 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
             if is_companion(name):
                 parts.append((name, ours, theirs))
             else:
-                yield _weighed(name, ours, theirs)
+                finding = _weighed(name, ours, theirs)
+                if name in train.of("framework") and name in serve.of("framework"):
+                    more = (("framework", name, "version"), ("framework", name, "cudnn"))
+                    finding = finding._replace(covers=finding.covers + more)
+                yield finding
         else:
             yield from _unpinned(name, ours, theirs)
     if parts:
@@ -96,9 +100,9 @@ def _broken(name: str, train: str, serve: str, crossed: list[dict[str, str]]) ->
         "predict": f"{hits} from {name} {train} load in {serve}, and then fail: {first['error']}",
         "silent": f"{hits} will answer differently in {name} {serve} than in {train}: {first['error']}",
     }[first["effect"]]
-    others = dict.fromkeys(item["hits"] for item in crossed[1:] if item["hits"] != first["hits"])
+    others = list(dict.fromkeys(item["hits"] for item in crossed[1:] if item["hits"] != first["hits"]))
     text = text.rstrip(".") + "."
-    return f"{text} Other known breaks between the two versions hit {listed(others)}." if others else text
+    return f"{text} Other known breaks between the two versions hit: {'; '.join(others[:4])}." if others else text
 
 
 def _apart(name: str, train: str, serve: str, severity: Severity, level: str, older: bool) -> str:
@@ -163,7 +167,7 @@ def _cuda_parts(parts: list[tuple[str, Component, Component]]) -> Finding:
 
 def _covers(name: str) -> tuple[tuple[str, str, str], ...]:
     """The version, and what belongs to one version and hence differs with it."""
-    return attributes(name, "version", "specifier", "build", "tags", "hashes", "conda")
+    return attributes(name, "version", "label", "specifier", "build", "tags", "hashes", "conda")
 
 
 RULE = Rule(check)

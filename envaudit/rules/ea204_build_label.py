@@ -49,10 +49,18 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
             continue
         if name in gone:
             hit.append((name, ours, theirs))
+        elif _told_by_cuda(train, serve, name):
+            continue
         elif ours.version == theirs.version or build_of(train, name) != build_of(serve, name):
             yield _other(train, serve, name, ours, theirs)
     if hit:
         yield _lost(train, serve, hit)
+
+
+def _told_by_cuda(train: Snapshot, serve: Snapshot, name: str) -> bool:
+    """Whether the framework itself says that both are CUDA builds, for different CUDA: EA401 judges that."""
+    before, after = _cuda(train, name), _cuda(serve, name)
+    return bool(before and after and before != after and build_of(train, name) == build_of(serve, name))
 
 
 def _lost(train: Snapshot, serve: Snapshot, hit: list[tuple[str, Component, Component]]) -> Finding:

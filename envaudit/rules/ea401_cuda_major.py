@@ -32,8 +32,9 @@ from collections.abc import Iterator
 from envaudit.model import Finding, Severity, Snapshot, Unknown
 from envaudit.rules import Rule
 from envaudit.rules._gpu import build_of, cuda_of, lost
-from envaudit.rules._helpers import both, shared, unseen_kind
+from envaudit.rules._helpers import Key, attributes, both, listed, shared, unseen_kind
 from envaudit.rules._packages import wheel_index
+from envaudit.rules._versions import release
 
 REFERENCE = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html"
 
@@ -43,21 +44,52 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
     unknown = unseen_kind(train, serve, "cuda", "CUDA")
     if unknown:
         yield unknown
-    told = False
+    theirs_by_name = serve.of("framework")
+    told = any(cuda_of(ours) and name in theirs_by_name for name, ours in train.of("framework").items())
+    libraries = _libraries(train, serve, () if told else ("runtime", "toolkit"))
     for name, ours, theirs in shared(train, serve, "framework"):
         before, after = cuda_of(ours), cuda_of(theirs)
-        told = told or bool(before and after)
         if not before or not after or before == after or build_of(train, name) != build_of(serve, name):
             continue
-        yield _finding(name, before, after, _fix(train, name, before), (("framework", name, "cuda"),))
-    if told or lost(train, serve):
+        labels = attributes(name, "label", "build", "tags", "hashes") if name in train.of("distribution") else ()
+        covers = (("framework", name, "cuda"), *labels, *libraries)
+        yield _finding(name, before, after, _fix(train, name, before), covers)
+        libraries = ()
+    if lost(train, serve):
         return
-    for name in ("runtime", "toolkit"):
+    for name in () if told else ("runtime", "toolkit"):
         pair = both(train, serve, "cuda", name)
         if pair and pair[0].version and pair[1].version and pair[0].version != pair[1].version:
             before, after = pair[0].version, pair[1].version
             image = f"FROM nvidia/cuda:{before} (or another image with CUDA {_minor(before)})"
-            yield _finding(f"CUDA {name}", before, after, image, (("cuda", name, "version"),))
+            yield _finding(f"CUDA {name}", before, after, image, (("cuda", name, "version"), *libraries))
+            libraries = ()
+    if libraries:
+        names = sorted({key[1] for key in libraries})
+        yield Finding(
+            "note",
+            "CUDA libraries",
+            f"{listed(names)} have other versions; results may differ in the last digits.",
+            "Nothing has to be done where the findings on packages are settled",
+            _versions(train, names),
+            _versions(serve, names),
+            REFERENCE,
+            libraries,
+        )
+
+
+def _libraries(train: Snapshot, serve: Snapshot, without: tuple[str, ...]) -> tuple[Key, ...]:
+    """What differs of the single libraries; EA404 judges cuDNN, down to its third number."""
+    return tuple(
+        ("cuda", name, key)
+        for name, ours, theirs in shared(train, serve, "cuda")
+        for key in ("version", "from")
+        if name not in without and (name != "cudnn" or release(ours.version or "") == release(theirs.version or ""))
+    )
+
+
+def _versions(snapshot: Snapshot, names: list[str]) -> str:
+    return listed([f"{name} {snapshot.of('cuda')[name].version}" for name in names], 2)
 
 
 def _finding(subject: str, before: str, after: str, fix: str, covers: tuple[tuple[str, str, str], ...]) -> Finding:

@@ -166,6 +166,36 @@ def test_order_does_not_matter(code: str, case: Case) -> None:
         assert check(module, shuffled(train), shuffled(serve)) == check(module, train, serve)
 
 
+def test_rules_hold_on_any_mixture_of_cases() -> None:
+    """Sides of different cases put together: nothing fails, and nothing is said twice."""
+    everything = [sides(case.values[1]) for case in ALL]
+    dice = random.Random(11)
+
+    def mixed(which: int) -> Snapshot:
+        components: dict[str, dict[str, Component]] = {}
+        gaps: list[Gap] = []
+        for pair in dice.sample(everything, 12):
+            for kind, names in pair[which].components.items():
+                components.setdefault(kind, {}).update(names)
+            gaps += pair[which].gaps
+        return Snapshot(TargetInfo("case", "case"), components, tuple(dice.sample(gaps, len(gaps) // 2)))
+
+    for _ in range(300):
+        train, serve = mixed(dice.randrange(2)), mixed(dice.randrange(2))
+        told = Counter[object]()
+        for module in MODULES:
+            assert check(module, train, train) == []
+            for result in check(module, train, serve):
+                if isinstance(result, Finding):
+                    told[module, result.subject, result.covers] += 1
+                    assert all(
+                        name == "*" or name in {**train.of(kind), **serve.of(kind)} for kind, name, _ in result.covers
+                    )
+                else:
+                    told[module, result.subject, result.reason] += 1
+        assert not [key for key, count in told.items() if count > 1]
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_every_rule_has_cases(module: str) -> None:
     code = rules.code_of(module)

@@ -151,3 +151,21 @@ def test_alpine_on_arm_says_each_thing_once() -> None:
         ("EA302", "error"), ("EA304", "warning"),
     ]  # fmt: skip
     assert not result.drift
+
+
+def test_another_torch_for_another_cuda_leaves_no_drift() -> None:
+    def side(torch: str, cuda: str, cudnn: str, cublas: str) -> Snapshot:
+        packages = {"torch": torch, "nvidia-cublas-cu12": cublas, "nvidia-cudnn-cu12": cudnn}
+        return environment(
+            "3.11.7",
+            packages,
+            framework={"torch": {"version": torch, "cuda": cuda, "cudnn": cudnn, "variant": "cuda"}},
+            cuda={"cublas": {"version": cublas}, "cudnn": {"version": cudnn}},
+        )
+
+    result = compare(
+        side("2.4.0+cu121", "12.1", "9.1.0.70", "12.1.3.1"), side("2.5.1+cu124", "12.4", "9.1.0.71", "12.4.5.8")
+    )
+    assert result.worst() == "note"
+    assert not result.drift
+    assert len({(finding.code, finding.subject) for finding in result.findings}) == len(result.findings)
