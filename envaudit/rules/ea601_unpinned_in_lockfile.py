@@ -45,11 +45,11 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
         if specifier and allowed(ours.version, specifier) is False:
             continue
         severity: Severity = "warning" if is_needed(name) else "note"
+        offer = f"fits {specifier}" if specifier else "the index has"
         yield Finding(
             severity,
             name,
-            f"The next installation of serving takes any {name} that {specifier or 'the index'} offers, not "
-            f"necessarily {ours.version}.",
+            f"The next installation of serving takes the newest {name} that {offer}, not necessarily {ours.version}.",
             f"Pin it: {pin(name, ours)}",
             shown(ours),
             shown(theirs),
