@@ -80,7 +80,7 @@ def _platform(train: Snapshot, serve: Snapshot) -> Finding | None:
         "operating system",
         "Every compiled package is another build there: numeric results can differ in the last digits, and paths and "
         "multiprocessing behave differently.",
-        'Train in the image that serves, for example: docker run -v "$PWD:/work" python:3.11-slim',
+        'Train in the image that serves, for example: docker run -v "$PWD:/src" python:3.11-slim',
         ours,
         theirs,
         LAST_BITS,
