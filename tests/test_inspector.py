@@ -16,8 +16,9 @@ from envaudit.targets import _live, _local, inspector
 from tests.environments import environment, interpreters
 
 REQUEST = Request(
+    commands=(("true",),),
     files=(FileRequest("/etc/os-release"), FileRequest("{site}/*.dist-info/METADATA", headers=True)),
-    names=("{prefix}/pyvenv.cfg",),
+    names=("{prefix}/pyvenv.cfg", "/et?/os-release"),
     records=("{site}/*.dist-info/RECORD",),
     environ=("OMP_NUM_THREADS",),
 )
@@ -47,8 +48,12 @@ def test_an_old_python_is_refused_with_one_clear_line(name: str) -> None:
 def test_only_the_standard_library_is_imported() -> None:
     tree = ast.parse(Path(inspector.__file__).read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert names == {"sys", "os"}  # both are loaded before any script runs; the rest comes through standard()
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    asked = {call.args[0].value for call in calls if call.func.id == "standard"}  # type: ignore[attr-defined]
+    assert asked <= sys.stdlib_module_names
+    assert not [call for call in calls if call.func.id == "__import__" and not isinstance(call.args[0], ast.Name)]  # type: ignore[attr-defined]
 
 
 def test_its_syntax_is_that_of_python_3_6() -> None:
@@ -96,7 +101,7 @@ def test_a_printing_sitecustomize_does_no_harm(noise: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("through", ["working directory", "PYTHONPATH"])
 def test_shadowing_modules_are_not_picked_up(through: str, tmp_path: Path) -> None:
-    for name in ("json", "base64", "hashlib", "fnmatch", "os"):
+    for name in ("json", "binascii", "hashlib", "fnmatch", "subprocess", "re", "os"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the shadow was imported')")
     (tmp_path / "os.py").unlink() if through == "PYTHONPATH" else None  # site itself imports os before any script
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)} if through == "PYTHONPATH" else dict(os.environ)

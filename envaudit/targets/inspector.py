@@ -21,17 +21,30 @@ if sys.version_info < (3, 6):
 # nor one in site-packages. os is already loaded by the interpreter itself.
 import os
 
-_path = list(sys.path)
 _stdlib = os.path.dirname(os.__file__)
-sys.path[:] = [entry for entry in _path if entry.endswith(".zip") or entry in (_stdlib, _stdlib + "/lib-dynload")]
-try:
-    import base64
-    import fnmatch
-    import hashlib
-    import importlib.machinery
-    import json
-finally:
-    sys.path[:] = _path
+STDLIB = [
+    entry
+    for entry in sys.path
+    if entry in (_stdlib, _stdlib + "/lib-dynload")
+    or os.path.basename(entry) == "lib_pypy"
+    or (os.path.basename(entry).startswith("python") and entry.endswith(".zip"))
+]
+
+
+def standard(name):
+    """Import a module of the standard library and of nothing else."""
+    path = list(sys.path)
+    sys.path[:] = STDLIB
+    try:
+        return __import__(name)
+    finally:
+        sys.path[:] = path
+
+
+_imp = standard("_imp")
+binascii = standard("binascii")
+hashlib = standard("hashlib")
+json = standard("json")
 
 INSTALLER_NOTES = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
 LISTED = 20  # modified and missing files named per RECORD
@@ -43,7 +56,7 @@ def interpreter(path):
     flags = sys.flags
     uname = os.uname()
     abiflags = getattr(sys, "abiflags", "")
-    suffixes = importlib.machinery.EXTENSION_SUFFIXES
+    suffixes = _imp.extension_suffixes()
     try:
         libc = os.confstr("CS_GNU_LIBC_VERSION")
     except (AttributeError, ValueError, OSError):
@@ -105,10 +118,14 @@ class Gatherer(object):
 
     def matching(self, folder, part):
         names = self.listing(folder)
-        tail = part[1:]
-        if part[0] == "*" and not ("*" in tail or "?" in tail or "[" in tail):  # most are: no regex for these
-            return [name for name in names if name.endswith(tail)]
-        return fnmatch.filter(names, part)
+        head, _, tail = part.partition("*")
+        if "*" in part and not set(head + tail) & set("*?["):  # most are: no need for fnmatch and its regexes
+            return [
+                name
+                for name in names
+                if name.startswith(head) and name.endswith(tail) and len(name) >= len(head) + len(tail)
+            ]
+        return standard("fnmatch").filter(names, part)
 
     def expand(self, pattern):
         """Paths that match a pattern, in the order of sys.path and then by name."""
@@ -153,7 +170,7 @@ class Gatherer(object):
         except OSError as error:
             return {"error": error.strerror or str(error)}
         if binary:
-            return [base64.b64encode(data).decode("ascii"), truncated]
+            return [binascii.b2a_base64(data).decode("ascii").strip(), truncated]
         return [data.decode("utf-8", "replace"), truncated]
 
     def record(self, path):
@@ -216,7 +233,8 @@ class Gatherer(object):
                     digest.update(block)
         except (OSError, ValueError):
             return True  # not seen to be wrong
-        return base64.urlsafe_b64encode(digest.digest()).decode("ascii").rstrip("=") == value.rstrip("=")
+        found = binascii.b2a_base64(digest.digest()).decode("ascii").strip()
+        return found.replace("+", "-").replace("/", "_").rstrip("=") == value.rstrip("=")
 
     def command(self, arguments, timeout):
         """Run a fixed argument list; None where the program is not on PATH."""
@@ -226,8 +244,7 @@ class Gatherer(object):
                 break
         else:
             return None
-        import subprocess
-
+        subprocess = standard("subprocess")
         try:
             done = subprocess.run(
                 [program] + list(arguments[1:]),
@@ -307,7 +324,7 @@ def _main(request, token):
     if sys.path and sys.path[0] == "":
         del sys.path[0]
     try:
-        reply = serve(json.loads(base64.b64decode(request).decode("utf-8")))
+        reply = serve(json.loads(binascii.a2b_base64(request).decode("utf-8")))
     except Exception as error:
         reply = {"error": "%s: %s" % (type(error).__name__, error)}
     data = ("\n" + token + "\n" + json.dumps(reply) + "\n" + token + "\n").encode("ascii")
