@@ -49,6 +49,17 @@ def _missing(reason: str) -> None:
     pytest.skip(reason)
 
 
+@pytest.fixture(autouse=True)
+def turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One test at a time on one engine, whoever else runs these tests: they look for containers left behind."""
+    if request.node.get_closest_marker("engine") is None:
+        yield
+        return
+    with (Path(tempfile.gettempdir()) / "envaudit-test-engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def build(engine: Any) -> Build:
     """``build(name, dockerfile, **files)``: the tag of an image; built once for its content, on any worker."""

@@ -226,7 +226,7 @@ def test_nothing_is_left_after_a_signal(
     assert said == ""
     assert "Traceback" not in complaint
     if number == signal.SIGKILL:  # nobody can clean up then; the label tells what the container is
-        for found in engine.containers(filters=mine):
+        for found in engine.containers(all=True, filters=mine):
             engine.remove_container(found["Id"], force=True)
     assert leftovers() == []
 
