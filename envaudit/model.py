@@ -103,7 +103,7 @@ class Finding(NamedTuple):
 
     ``code`` is filled in from the name of the rule's file. ``covers`` lists the ``(kind, name, attribute)``
     differences that the finding explains, so that they are not listed again as drift; the attribute ``"*"``
-    stands for the whole component, the name ``"*"`` for the whole kind.
+    stands for the whole component; the name ``"*"``, always with the attribute ``"*"``, for the whole kind.
     """
 
     severity: Severity

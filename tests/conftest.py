@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from envaudit import store
 from envaudit.model import Component, Snapshot, TargetInfo
+
+# The first example may import a library that takes a second; how fast things are is the benchmarks' business.
+hypothesis.settings.register_profile("envaudit", deadline=None)
+hypothesis.settings.load_profile("envaudit")
 
 
 def make_snapshot(count: int, *, serving: bool = False) -> Snapshot:

@@ -22,7 +22,9 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2),
     max_leaves=5,
 )
-components = st.dictionaries(names, st.tuples(st.sampled_from([None, "1", "2"]), st.dictionaries(names, values, max_size=2)))
+# A component leaves out what it has no value for; None occurs only deeper down.
+attributes = st.dictionaries(names, values.filter(lambda value: value is not None), max_size=2)
+components = st.dictionaries(names, st.tuples(st.sampled_from([None, "1", "2"]), attributes))
 
 
 def snapshot(kinds: dict[str, dict[str, tuple[str | None, dict[str, Json]]]], gaps: tuple[Gap, ...] = ()) -> Snapshot:

@@ -3,7 +3,8 @@
 ## What it compares
 
 The names of all packages. A missing package whose objects commonly sit inside model files (knowledge/packages.toml)
-is an error, any other a warning. Installers, notebooks, test and lint tools, and envaudit's own dependencies
+is an error. Any other is a warning if somebody asked for it by name in training (the REQUESTED file), and a note if it
+only came along with another package. Installers, notebooks, test and lint tools, and envaudit's own dependencies
 (knowledge/tools.toml) are a note, as are the parts of CUDA that come as wheels.
 
 ## Why it breaks
@@ -46,6 +47,7 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
     theirs = serve.of("distribution")
     gaps: dict[str, list[str]] = {}
     parts: list[tuple[str, Component]] = []
+    asks = any("requested" in component.attributes for component in train.of("distribution").values())
     for name, component in sorted(train.of("distribution").items()):
         if name in theirs:
             continue
@@ -55,20 +57,23 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
         elif is_companion(name):
             parts.append((name, component))
         elif twin(name, theirs) is None:
-            yield _missing(name, component)
+            yield _missing(name, component, asked="requested" in component.attributes or not asks)
     for reason, names in sorted(gaps.items()):
         yield Unknown(names[0] if len(names) == 1 else listed(names, 3), f"not seen in serving: {reason}")
     if parts and not lost(train, serve):
         yield _parts(parts)
 
 
-def _missing(name: str, component: Component) -> Finding:
-    severity: Severity = "error" if is_needed(name) else "note" if is_tool(name) else "warning"
-    text = {
-        "error": "A model that holds an object of it will not load: ModuleNotFoundError.",
-        "warning": "If the model or its feature code uses it, loading ends in ModuleNotFoundError.",
-        "note": "It serves people at work; models do not need it.",
-    }[severity]
+def _missing(name: str, component: Component, *, asked: bool) -> Finding:
+    severity: Severity = "note"
+    if is_needed(name):
+        severity, text = "error", "A model that holds an object of it will not load: ModuleNotFoundError."
+    elif is_tool(name):
+        text = "It serves people at work; models do not need it."
+    elif asked:
+        severity, text = "warning", "If the model or its feature code uses it, loading ends in ModuleNotFoundError."
+    else:
+        text = "In training it only came along with another package."
     return Finding(
         severity,
         name,
