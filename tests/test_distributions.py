@@ -168,6 +168,17 @@ def test_damage_is_a_gap_with_its_place_and_the_rest_is_read(tmp_path: Path) -> 
     }
 
 
+def test_what_was_asked_for_is_told_from_what_came_along(tmp_path: Path) -> None:
+    lay(tmp_path / "uv", "app-1.dist-info", "Name: app\nVersion: 1\nRequires-Dist: lib>=1\nRequires-Dist: win; os_name == 'nt'\n")
+    lay(tmp_path / "uv", "lib-1.dist-info", "Name: lib\nVersion: 1\nRequires-Dist: app; extra == 'x'\n")
+    lay(tmp_path / "uv", "win-1.dist-info", "Name: win\nVersion: 1\n")
+    found, _ = of_folder(tmp_path / "uv")
+    assert {name for name, one in found.items() if "requested" in one.attributes} == {"app", "win"}
+    (tmp_path / "uv/lib-1.dist-info/REQUESTED").touch()  # pip's mark, where there is one, has the word
+    found, _ = of_folder(tmp_path / "uv")
+    assert {name for name, one in found.items() if "requested" in one.attributes} == {"lib"}
+
+
 def test_egg_info_forms_are_read(tmp_path: Path) -> None:
     (tmp_path / "old.egg-info").write_text("Name: old\nVersion: 0.1\n")
     (tmp_path / "newer-0.2-py3.11.egg-info").mkdir()

@@ -96,6 +96,8 @@ class Checker:
     def __init__(self, versions: Mapping[str, str], interpreter: Mapping[str, Json]) -> None:
         self.versions = versions
         self.interpreter = interpreter
+        self.wanted: set[str] = set()
+        """Normalised names that the requirements judged so far ask for, where they apply."""
         self._environment: dict[str, str] | None = None
 
     def unmet(self, requirements: Iterable[str]) -> list[str]:
@@ -109,7 +111,9 @@ class Checker:
             marker = match["marker"]
             if marker and certainly_false(marker, self.environment()):
                 return None
-            installed = self.versions.get(normalise(match["name"]))
+            name = normalise(match["name"])
+            self.wanted.add(name)
+            installed = self.versions.get(name)
             if installed is not None and proved(match["specifier"], installed):
                 return None
         return self._ask_packaging(text)
@@ -129,6 +133,7 @@ class Checker:
             except (UndefinedComparison, UndefinedEnvironmentName):
                 return None
         name = normalise(requirement.name)
+        self.wanted.add(name)
         installed = self.versions.get(name)
         wanted = f"{name}{requirement.specifier}"
         if installed is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from envaudit.collectors import _conda, _requires
 from envaudit.collectors._names import normalise
 from envaudit.collectors._redact import redact_url
-from envaudit.evidence import Collector, Evidence, FileRequest, Request
+from envaudit.evidence import Collector, Evidence, FileRequest, FileText, RecordDigest, Request
 from envaudit.model import Component, Gap, Json
 
 _METADATA = re.compile(r"(.*)/([^/]+)\.(dist-info/METADATA|egg-info/PKG-INFO|egg-info)$|(.*\.egg)/EGG-INFO/PKG-INFO$")
@@ -47,34 +47,31 @@ def collect(evidence: Evidence) -> Iterator[Component | Gap]:
         if place in evidence.interpreter["path"]:
             yield Gap("distribution", None, f"{place}: {why}")
     winners = {name: _winner(copies, evidence) for name, copies in by_name.items()}
-    versions = {name: winner.version for name, winner in winners.items()}
-    checker = _requires.Checker(versions, evidence.interpreter)
+    checker = _requires.Checker({name: one.version for name, one in winners.items()}, evidence.interpreter)
+    unmet = {name: checker.unmet(one.headers.get("requires-dist", ())) for name, one in winners.items()}
+    requested = _requested(winners, checker.wanted, evidence)
     conda = _conda.packages(evidence)
-    requested = frozenset(name for name in evidence.names if name.endswith("/REQUESTED"))
     pip = None if evidence.pip is None else {normalise(name): version for name, version in evidence.pip.items()}
     for name, winner in winners.items():
-        attributes = _attributes(winner, evidence, requested)
-        unmet = checker.unmet(winner.headers.get("requires-dist", ()))
-        if unmet:
-            attributes["unmet"] = unmet
-        shadowed = [
-            {"version": copy.version, "where": copy.where}
-            for copy in by_name[name]
-            if copy is not winner and (copy.version != winner.version or copy.where != winner.where)
-        ]
-        if shadowed:
-            attributes["shadowed"] = sorted(shadowed, key=lambda copy: (copy["version"], copy["where"]))
-        if name in conda:
-            attributes["conda"] = conda[name]
         public, _, label = winner.version.partition("+")
-        if label:
-            attributes["label"] = label
+        attributes = _attributes(winner, evidence)
+        attributes["label"] = label
+        attributes["unmet"] = unmet[name]
+        attributes["requested"] = name in requested
+        attributes["shadowed"] = _shadowed(winner, by_name[name])
+        attributes["conda"] = conda.get(name)
         if pip is not None and not _same_version(pip.get(name), winner.version):
             attributes["pip_disagrees"] = pip.get(name) or "pip does not list it"
-        yield Component("distribution", name, public, attributes)
+        yield Component("distribution", name, public, {key: value for key, value in attributes.items() if value})
     for name, version in (pip or {}).items():
         if name not in winners:
             yield Gap("distribution", name, f"pip lists version {version}, but no metadata was found on sys.path")
+
+
+def _shadowed(winner: _Found, copies: list[_Found]) -> list[Json]:
+    """The other copies on sys.path, which this one hides."""
+    hidden = {(copy.version, copy.where) for copy in copies} - {(winner.version, winner.where)}
+    return [{"version": version, "where": where} for version, where in sorted(hidden)]
 
 
 def _all(evidence: Evidence) -> Iterator[_Found | Gap]:
@@ -141,31 +138,31 @@ def _same_version(of_pip: str | None, of_metadata: str) -> bool:
         return False
 
 
-def _attributes(found: _Found, evidence: Evidence, requested: frozenset[str]) -> dict[str, Json]:
-    attributes: dict[str, Json] = {}
+def _requested(winners: dict[str, _Found], wanted: set[str], evidence: Evidence) -> set[str]:
+    """What somebody asked for by name: marked by a REQUESTED file (PEP 376), as pip writes it.
+
+    Where all are marked (uv marks everything) or none, it is what no other distribution requires.
+    """
+    marks = {path for path in evidence.names if path.endswith("/REQUESTED")}
+    marked = {name for name, winner in winners.items() if winner.folder + "/REQUESTED" in marks}
+    return marked if 0 < len(marked) < len(winners) else winners.keys() - wanted
+
+
+def _attributes(found: _Found, evidence: Evidence) -> dict[str, Json]:
+    """What the metadata folder tells; empty values are left out later."""
     if not found.folder:
-        return attributes
-    if found.folder + "/REQUESTED" in requested:
-        attributes["requested"] = True
-    installer = evidence.files.get(found.folder + "/INSTALLER")
-    if installer is not None and installer.text.strip():
-        attributes["installer"] = installer.text.split()[0]
-    wheel = evidence.files.get(found.folder + "/WHEEL")
-    if wheel is not None:
-        tags = sorted(_headers(wheel.text).get("tag", []))
-        if tags:
-            attributes["tags"] = tags
-    record = evidence.records.get(found.folder + "/RECORD")
-    if record is not None and record.files:
-        attributes["build"] = record.digest
-        if record.modified:
-            attributes["modified"] = list(record.modified)
-        if record.missing:
-            attributes["missing_files"] = list(record.missing)
-    source = _source(found, evidence)
-    if source:
-        attributes["source"] = source
-    return attributes
+        return {}
+    installer = evidence.files.get(found.folder + "/INSTALLER", FileText())
+    wheel = evidence.files.get(found.folder + "/WHEEL", FileText())
+    record = evidence.records.get(found.folder + "/RECORD", RecordDigest())
+    return {
+        "installer": installer.text.split()[0] if installer.text.strip() else None,
+        "tags": sorted(_headers(wheel.text).get("tag", [])),
+        "build": record.digest if record.files else None,
+        "modified": list(record.modified),
+        "missing_files": list(record.missing),
+        "source": _source(found, evidence),
+    }
 
 
 def _source(found: _Found, evidence: Evidence) -> dict[str, Json]:
