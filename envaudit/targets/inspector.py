@@ -43,7 +43,6 @@ def standard(name):
 
 _imp = standard("_imp")
 binascii = standard("binascii")
-hashlib = standard("hashlib")
 json = standard("json")
 
 INSTALLER_NOTES = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
@@ -217,7 +216,7 @@ class Gatherer(object):
                 modified.append(name)
         kept.sort()
         return {
-            "digest": hashlib.sha256("\n".join(kept).encode("utf-8", "replace")).hexdigest(),
+            "digest": standard("hashlib").sha256("\n".join(kept).encode("utf-8", "replace")).hexdigest(),
             "files": len(kept),
             "modified": sorted(modified)[:LISTED],
             "missing": sorted(missing)[:LISTED],
@@ -227,7 +226,7 @@ class Gatherer(object):
         """Whether a file has the hash that RECORD gives it (``algorithm=urlsafe-base64 without padding``)."""
         algorithm, _, value = expected.partition("=")
         try:
-            digest = hashlib.new(algorithm)
+            digest = standard("hashlib").new(algorithm)
             with open(path, "rb") as stream:
                 for block in iter(lambda: stream.read(1 << 20), b""):
                     digest.update(block)
