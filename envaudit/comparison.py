@@ -28,7 +28,7 @@ def compare(train: Snapshot, serve: Snapshot) -> Comparison:
         code = rules.code_of(module)
         for result in cast(rules.Rule, record).check(train, serve):
             if isinstance(result, Finding):
-                findings.append(result._replace(code=code))
+                findings.append(result._replace(code=code, fix=_addressed(result.fix, serve)))
             else:
                 unknowns.append(result._replace(code=code))
     findings.sort(key=lambda item: (SEVERITIES.index(item.severity), item.code, item.subject, item.consequence))
@@ -36,6 +36,15 @@ def compare(train: Snapshot, serve: Snapshot) -> Comparison:
     covered = {key for finding in findings for key in finding.covers}
     drift = tuple(sorted(_drift(train, serve, covered), key=lambda item: item[:3]))
     return Comparison(train, serve, tuple(findings), tuple(unknowns), drift, (*of_train, *of_serve))
+
+
+def _addressed(fix: str, serve: Snapshot) -> str:
+    """The fix where it belongs: a lockfile is mended by a line in it, not by installing something."""
+    command = "pip install '"
+    if not serve.target.declared or not fix.startswith(command) or not fix.endswith("'"):
+        return fix
+    pins = fix[len(command) : -1].split("' '")
+    return f"write {' and '.join(pins)} into {serve.target.reference}"
 
 
 def _drift(train: Snapshot, serve: Snapshot, covered: set[Key]) -> Iterator[Drift]:

@@ -138,3 +138,12 @@ def test_what_a_lockfile_cannot_tell_is_no_difference() -> None:
     declared = declared._replace(target=TargetInfo("requirements", "r.txt"))
     assert comparison.compare(installed, declared).drift == (Drift("gizmo", "g", "label", "a", "b"),)
     assert len(comparison.compare(installed, declared._replace(target=TargetInfo("venv", "v"))).drift) == 3
+
+
+def test_a_lockfile_is_mended_by_a_line_in_it() -> None:
+    train = snapshot({"distribution": {"scikit-learn": ("1.4.2", {})}})
+    serve = snapshot({"distribution": {"scikit-learn": ("1.2.2", {})}})
+    assert [one.fix for one in comparison.compare(train, serve).findings] == ["pip install 'scikit-learn==1.4.2'"]
+    declared = serve._replace(target=TargetInfo("requirements", "requirements.txt"))
+    (finding,) = comparison.compare(train, declared).findings
+    assert finding.fix == "write scikit-learn==1.4.2 into requirements.txt"
