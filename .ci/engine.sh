@@ -2,7 +2,7 @@
 # A container engine and two base images for the tests in tests/engine. For root on Debian; does only what is missing.
 set -eu
 
-mirror=${ENVAUDIT_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+mirror=${ENVAUDIT_DEBIAN_MIRROR:-} # empty: debootstrap's own default
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -37,7 +37,7 @@ engine() {
 base_image() {
     docker image inspect "envaudit-base:$1" >/dev/null 2>&1 && return
     root=$work/$1
-    debootstrap --variant=minbase --include=python3,python3-pip,ca-certificates "$1" "$root" "$mirror" \
+    debootstrap --variant=minbase --include=python3,python3-pip,ca-certificates "$1" "$root" $mirror \
         >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; exit 1; }
     rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
     tar --numeric-owner -C "$root" -c . | docker import - "envaudit-base:$1" >/dev/null

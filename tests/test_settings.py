@@ -20,3 +20,8 @@ def test_only_allowed_variables_become_settings_and_credentials_are_redacted() -
 
 def test_no_name_on_the_list_smells_of_a_secret() -> None:
     assert not [name for name in NAMES if any(word in name for word in ("TOKEN", "SECRET", "PASSWORD", "KEY", "PROXY"))]
+
+
+def test_what_the_entry_point_exported_may_be_out_of_sight() -> None:
+    items = list(COLLECTOR.collect(Evidence(errors=(("/proc/1/environ", "Permission denied"),))))
+    assert [(item.kind, item.name) for item in items] == [("setting", None)]  # type: ignore[attr-defined]

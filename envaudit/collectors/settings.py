@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from envaudit import knowledge
 from envaudit.collectors import _redact
 from envaudit.evidence import Collector, Evidence, Request
-from envaudit.model import Component
+from envaudit.model import Component, Gap
+
+INIT = "/proc/1/environ"
 
 
-def collect(evidence: Evidence) -> Iterator[Component]:
+def collect(evidence: Evidence) -> Iterator[Component | Gap]:
     """One ``setting`` per variable that is set; its version is its value. Unset is observed absent."""
+    for place, why in evidence.errors:
+        if place == INIT:
+            yield Gap("setting", None, f"what the entry point exported: {INIT}: {why}")
     for name in NAMES:
         if name in evidence.environ:
             yield Component("setting", name, _redact.redact_url(evidence.environ[name]))

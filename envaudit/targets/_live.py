@@ -54,11 +54,9 @@ def read_reply(stdout: bytes, stderr: bytes, exit_code: int | None, token: bytes
     """
     parts = stdout.split(token)
     if len(parts) >= 3:
-        reply = json.loads(parts[-2])
+        reply: dict[str, Json] = json.loads(parts[-2])
         if "error" in reply:
             raise InspectorError(f"{where}: the inspector failed there: {reply['error']}")
-        if not isinstance(reply, dict):
-            raise InspectorError(f"{where}: the reply of the inspector is not understood")
         return reply
     said = stderr.decode("utf-8", "replace").strip()
     if exit_code == REFUSED and MARKER in said:

@@ -48,7 +48,12 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
             return _run(client, config, python, source, token, reference, options.timeout)
 
         evidence = _engine.inspect(reference, config, request, options, start)
-    return evidence._replace(image=config, offers=evidence.offers | {"image"})
+    # It ran without devices: what nvidia-smi would say in service is not to be seen this way.
+    return evidence._replace(
+        image=config,
+        offers=(evidence.offers | {"image"}) - {"commands"},
+        unseen="an image is looked at without devices",
+    )
 
 
 def claims(text: str) -> bool:

@@ -259,14 +259,15 @@ class Gatherer(object):
         return [done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")]
 
 
-def environ(names, of_init):
+def environ(names, of_init, errors):
     """The allowed variables; in a container those that its entry point exported to process 1 count as well."""
     found = {name: os.environ[name] for name in names if name in os.environ}
     if of_init:
         try:
             with open("/proc/1/environ", "rb") as stream:
                 data = stream.read()
-        except OSError:
+        except OSError as error:
+            errors["/proc/1/environ"] = error.strerror or str(error)
             return found
         for item in data.split(b"\0"):
             name, _, value = item.decode("utf-8", "replace").partition("=")
@@ -313,7 +314,7 @@ def serve(request, path=None):
         "records": records,
         "names": sorted(set(names)),
         "commands": commands,
-        "environ": environ(set(request.get("environ", ())), request.get("environ_of_init", False)),
+        "environ": environ(set(request.get("environ", ())), request.get("environ_of_init", False), gatherer.errors),
         "errors": sorted(gatherer.errors.items()),
     }
 
