@@ -28,12 +28,15 @@ _Pull = Annotated[bool, Option(("--pull",), "Pull the image if the local engine 
 def snapshot(
     target: Annotated[str | None, Argument("TARGET", f"{_TARGET_HELP} Default: this environment.")] = None,
     output: Annotated[
-        str | None, Option(("-o", "--output"), "Write to FILE (whole or not at all) instead of standard output.", "FILE")
+        str | None,
+        Option(("-o", "--output"), "Write to FILE (whole or not at all) instead of standard output.", "FILE"),
     ] = None,
     python: _Python = None,
     timeout: _Timeout = 60.0,
     pull: _Pull = False,
-    pip: Annotated[bool, Option(("--pip",), "Also ask pip in a local environment and note where it disagrees.")] = False,
+    pip: Annotated[
+        bool, Option(("--pip",), "Also ask pip in a local environment and note where it disagrees.")
+    ] = False,
     strict: Annotated[bool, Option(("--strict",), "Exit 2 if any part was not seen.")] = False,
 ) -> int:
     """Write down what an environment consists of, as JSON."""
@@ -69,7 +72,9 @@ def compare(
             ("error", "warning", "note", "never"),
         ),
     ] = "error",
-    strict: Annotated[bool, Option(("--strict",), "Exit 2 if a rule could not judge because a part was not seen.")] = False,
+    strict: Annotated[
+        bool, Option(("--strict",), "Exit 2 if a rule could not judge because a part was not seen.")
+    ] = False,
     drift: Annotated[bool, Option(("--drift",), "List every difference that no rule judges.")] = False,
     python: _Python = None,
     train_python: Annotated[
@@ -249,4 +254,3 @@ def _progress() -> Callable[[str], None]:
 def _clear() -> None:
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
-

@@ -102,9 +102,7 @@ def _nested(before: dict[str, Json], after: dict[str, Json]) -> Iterator[tuple[s
     from deepdiff import DeepDiff
     from deepdiff.helper import notpresent
 
-    tree = DeepDiff(
-        _comparable(before), _comparable(after), view="tree", verbose_level=2, threshold_to_diff_deeper=0
-    )
+    tree = DeepDiff(_comparable(before), _comparable(after), view="tree", verbose_level=2, threshold_to_diff_deeper=0)
     found = []
     for changes in tree.values():
         for change in changes:

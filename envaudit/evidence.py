@@ -111,7 +111,7 @@ class Evidence(NamedTuple):
 
     environment: Environment | None = None
     offers: frozenset[str] = frozenset()
-    """Of: ``interpreter`` ``files`` ``names`` ``records`` ``commands`` ``environ`` ``image`` ``requirements`` ``pylock``."""
+    """Of ``interpreter files names records commands environ image requirements pylock``."""
     unseen: str = "this target does not tell"
     interpreter: dict[str, Json] = {}  # noqa: RUF012
     """The interpreter's own answers; keys in docs/evidence.md."""

@@ -16,9 +16,7 @@ def module_names(folder: str) -> list[str]:
     """The sorted names of the variant modules in ``envaudit/<folder>/``."""
     # A plain listing: pkgutil.iter_modules does the same and costs half of a Python start-up to import.
     path = os.path.join(os.path.dirname(__file__), folder)
-    return sorted(
-        name[:-3] for name in os.listdir(path) if name.endswith(".py") and not name.startswith("_")
-    )
+    return sorted(name[:-3] for name in os.listdir(path) if name.endswith(".py") and not name.startswith("_"))
 
 
 def module(folder: str, name: str) -> ModuleType:

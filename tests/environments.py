@@ -51,7 +51,7 @@ def _version(python: Path) -> tuple[int, ...]:
 
 
 def environment(*requirements: str, python: Path | None = None) -> Path:
-    """A virtual environment with these packages from the index, made once per machine boot and shared by all workers."""
+    """A virtual environment with these packages from the index, made once and shared by all workers."""
     python = python or Path(sys.executable)
     key = hashlib.sha256("\n".join([str(python), *requirements]).encode()).hexdigest()[:16]
     root = Path(tempfile.gettempdir()) / f"envaudit-test-environments-{os.getuid()}"
@@ -73,7 +73,9 @@ def _run(*arguments: str) -> None:
     assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout}{done.stderr}"
 
 
-def envaudit(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def envaudit(
+    *arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user does, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "envaudit", *arguments],

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from envaudit import cli
 from envaudit.argv import Option, parameters, parse
 
-WORDS = ["a.json", "x:1", "-", "--", "", "-o", "-ofile", "--output", "--output=f", "--output=", "--format", "json", "xml",
-         "--format=json", "--fail-on", "note", "never", "--strict", "--strict=1", "--no-strict", "--drift", "--timeout", "1.5",
-         "x", "--timeout=2", "--pull", "--python", "--python=/p", "-h", "--help", "--unknown", "-x", "--pip", "EA101"]  # fmt: skip
+WORDS = [
+    *"a.json x:1 - -- -o -ofile --output --output=f --output= --format json xml --format=json".split(),
+    *"--fail-on note never --strict --strict=1 --no-strict --drift --timeout 1.5 x --timeout=2 --pull --python --python=/p".split(),
+    *"-h --help --unknown -x --pip EA101".split(),
+    "",
+]
 
 
 def typer_reading(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any] | None:
@@ -45,7 +48,9 @@ def typer_reading(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", sorted(cli.COMMANDS))
 def test_the_plain_reading_agrees_with_typer(name: str) -> None:
     command = cli.COMMANDS[name]
-    defaults = dict(zip(reversed([item.name for item in parameters(command)]), reversed(command.__defaults__ or ()), strict=False))
+    defaults = dict(
+        zip(reversed([item.name for item in parameters(command)]), reversed(command.__defaults__ or ()), strict=False)
+    )
 
     @given(st.lists(st.sampled_from(WORDS), max_size=6))
     def agree(arguments: list[str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from envaudit import store
 from envaudit.model import Component, Snapshot
 from tests.conftest import make_snapshot
-from tests.environments import environment, envaudit, interpreters
+from tests.environments import envaudit, environment, interpreters
 
 PYTHON_311 = interpreters().get("3.11") or Path(sys.executable)
 TRAIN = ("scikit-learn==1.4.2", "numpy==1.26.4", "scipy==1.13.1", "joblib==1.4.2", "pandas==2.0.3")

@@ -146,7 +146,9 @@ def test_a_damaged_record_is_counted_not_fatal(tmp_path: Path) -> None:
     info = tmp_path / "demo-1.0.dist-info"
     info.mkdir()
     (tmp_path / "demo.py").write_text("x = 1\n")
-    (info / "RECORD").write_text('demo.py,sha256=wrong,6\n"odd,name.py",sha256=BB,1\nshort\n,,\ndemo.py,sha256=x,notanumber\n')
+    (info / "RECORD").write_text(
+        'demo.py,sha256=wrong,6\n"odd,name.py",sha256=BB,1\nshort\n,,\ndemo.py,sha256=x,notanumber\n'
+    )
     record = inspector.Gatherer([str(tmp_path)], str(tmp_path)).record(str(info / "RECORD"))
     assert record["missing"] == ["odd,name.py"]
 

@@ -36,7 +36,9 @@ comparisons = st.builds(
     serve=st.just(SIDE),
     findings=st.lists(findings, max_size=20).map(tuple),
     unknowns=st.lists(st.builds(Unknown, words, words, st.just("EA301")), max_size=3).map(tuple),
-    drift=st.lists(st.builds(Drift, words, words, words, st.none() | words, st.lists(words, max_size=2)), max_size=30).map(tuple),
+    drift=st.lists(
+        st.builds(Drift, words, words, words, st.none() | words, st.lists(words, max_size=2)), max_size=30
+    ).map(tuple),
     assumptions=st.lists(words, max_size=2).map(tuple),
 )
 views = st.builds(View, fail_on=st.sampled_from([*SEVERITIES, None]), color=st.booleans(), drift=st.booleans())
@@ -91,15 +93,24 @@ def test_a_large_difference_stays_readable(count: int) -> None:
 
 
 def test_every_finding_tells_what_will_happen_and_what_mends_it() -> None:
-    found = Finding("error", "numpy", "It breaks.", "pip install 'numpy==2'", "2", "1", "https://example.org", code="EA201")
+    found = Finding(
+        "error", "numpy", "It breaks.", "pip install 'numpy==2'", "2", "1", "https://example.org", code="EA201"
+    )
     text = render("text", Comparison(SIDE, SIDE, (found,), (), ()))
-    for part in ("FAIL  1 error:", "ERROR EA201  numpy  2 -> 1", "It breaks.", "fix: pip install 'numpy==2'", "see: https://"):
+    for part in (
+        "FAIL  1 error:",
+        "ERROR EA201  numpy  2 -> 1",
+        "It breaks.",
+        "fix: pip install 'numpy==2'",
+        "see: https://",
+    ):
         assert part in text
 
 
 def test_the_packages_can_be_mended_in_one_step() -> None:
     found = tuple(
-        Finding("error", name, "x", f"pip install '{name}==1'", "1", "2", code="EA201") for name in ("numpy", "scipy", "numpy")
+        Finding("error", name, "x", f"pip install '{name}==1'", "1", "2", code="EA201")
+        for name in ("numpy", "scipy", "numpy")
     )
     text = render("text", Comparison(SIDE, SIDE, found, (), ()))
     assert "  pip install 'numpy==1' 'scipy==1'\n" in text
@@ -123,6 +134,8 @@ def test_a_pass_with_blind_spots_does_not_sound_like_a_clean_one() -> None:
 def test_a_hostile_name_cannot_steer_the_terminal(comparison: Comparison) -> None:
     nasty = "x\x1b[2J\x07\x9b1m\r"
     found = Finding("error", nasty, nasty, nasty, nasty, nasty, nasty, code="EA201")
-    hostile = comparison._replace(findings=(found, found._replace(severity="note")), drift=(Drift(nasty, nasty, nasty, nasty, nasty),))
+    hostile = comparison._replace(
+        findings=(found, found._replace(severity="note")), drift=(Drift(nasty, nasty, nasty, nasty, nasty),)
+    )
     text = render("text", hostile, View(drift=True))
     assert not {"\x1b", "\x07", "\x9b", "\r"} & set(text)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import re
 import stat
 import threading
 from pathlib import Path
@@ -70,10 +70,8 @@ def test_a_value_of_the_wrong_type_anywhere_is_refused_or_read(data: st.DataObje
             break
         place = place[key]
     place[key] = data.draw(plain)
-    try:
-        store.loads(json.dumps(document).encode(), "x.json")
-    except SnapshotError as error:
-        assert str(error).startswith("x.json: ")
+    with contextlib.suppress(SnapshotError):
+        assert store.loads(json.dumps(document).encode(), "x.json").target.kind
 
 
 @pytest.mark.parametrize(
@@ -83,7 +81,10 @@ def test_a_value_of_the_wrong_type_anywhere_is_refused_or_read(data: st.DataObje
         ('{"envaudit_snapshot": 1,', "x.json: line 1: is not whole JSON .* was it cut short?"),
         ('{"a": 1}', 'x.json: is JSON, but no envaudit snapshot \\(it has no "envaudit_snapshot"\\)'),
         ("[1]", "is JSON, but no envaudit snapshot"),
-        ('{"envaudit_snapshot": 99}', r"written by a newer envaudit \(schema 99, this one reads up to 1\); pip install"),
+        (
+            '{"envaudit_snapshot": 99}',
+            r"written by a newer envaudit \(schema 99, this one reads up to 1\); pip install",
+        ),
         ('{"envaudit_snapshot": "1"}', 'envaudit_snapshot: a schema number is expected, not "1"'),
         ('{"envaudit_snapshot": 1}', "components: an object is expected, not null"),
         (
@@ -158,7 +159,9 @@ def test_a_pipe_takes_the_text(tmp_path: Path) -> None:
 
 
 def test_one_changed_version_changes_few_lines() -> None:
-    before, after = (store.dumps(snapshot).splitlines() for snapshot in (make_snapshot(30), make_snapshot(30, serving=True)))
+    before, after = (
+        store.dumps(snapshot).splitlines() for snapshot in (make_snapshot(30), make_snapshot(30, serving=True))
+    )
     assert len(before) == len(after)
     assert 0 < sum(old != new for old, new in zip(before, after, strict=True)) <= 2 * 30 + 1
 
@@ -167,13 +170,11 @@ def test_one_changed_version_changes_few_lines() -> None:
 def test_published_snapshots_stay_readable(path: Path) -> None:
     snapshot = store.read(str(path))
     assert snapshot.components
-    assert re.match(r"schema-\d+", path.name)
 
 
 def test_there_is_a_published_snapshot_of_every_schema() -> None:
-    assert {f"schema-{number}" for number in range(1, store.SCHEMA + 1)} <= {
-        re.match(r"schema-\d+", path.name)[0] for path in PUBLISHED.glob("*.json")  # type: ignore[index]
-    }
+    found = {path.name.rpartition("-")[0] for path in PUBLISHED.glob("schema-*-*.json")}
+    assert found == {f"schema-{number}" for number in range(1, store.SCHEMA + 1)}
 
 
 @pytest.mark.parametrize("path", sorted(PUBLISHED.glob("*.json")), ids=lambda path: path.name)

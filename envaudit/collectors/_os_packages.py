@@ -47,9 +47,7 @@ class Package(NamedTuple):
 def dpkg_files(evidence: Evidence) -> Iterator[tuple[str, FileText]]:
     """The files of the dpkg database that were handed over, by path."""
     for path, file in evidence.files.items():
-        if path == DPKG_STATUS or (
-            path.startswith(DPKG_FOLDER + "/") and not path.endswith(".md5sums")
-        ):
+        if path == DPKG_STATUS or (path.startswith(DPKG_FOLDER + "/") and not path.endswith(".md5sums")):
             yield path, file
 
 

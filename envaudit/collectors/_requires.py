@@ -156,7 +156,9 @@ class Checker:
                 "platform_system": str(found["sysname"]),
                 "platform_version": str(found["kernel_version"]),
                 "python_full_version": str(found["version"]),
-                "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(implementation, implementation),
+                "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(
+                    implementation, implementation
+                ),
                 "python_version": ".".join(str(found["version"]).split(".")[:2]),
                 "sys_platform": str(found["sys_platform"]),
                 "extra": "",

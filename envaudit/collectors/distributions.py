@@ -177,14 +177,23 @@ def _source(found: _Found, evidence: Evidence) -> dict[str, Json]:
         url = redact_url(str(document["url"]))
         if "vcs_info" in document:
             info = document["vcs_info"]
-            source = {"kind": "vcs", "url": url, "commit": info.get("commit_id"), "requested": info.get("requested_revision")}
+            source = {
+                "kind": "vcs",
+                "url": url,
+                "commit": info.get("commit_id"),
+                "requested": info.get("requested_revision"),
+            }
         elif "archive_info" in document:
             info = document["archive_info"]
             hashes = info.get("hashes") or {}
             digest = f"sha256:{hashes['sha256']}" if "sha256" in hashes else (info.get("hash") or "").replace("=", ":")
             source = {"kind": "archive", "url": url, "hash": digest}
         else:
-            source = {"kind": "directory", "editable": bool((document.get("dir_info") or {}).get("editable")), "where": url}
+            source = {
+                "kind": "directory",
+                "editable": bool((document.get("dir_info") or {}).get("editable")),
+                "where": url,
+            }
     except (ValueError, KeyError, TypeError, AttributeError):
         return {"kind": "unreadable"}
     source["subdirectory"] = document.get("subdirectory")

@@ -36,6 +36,4 @@ def _abi(extension_suffix: str | None) -> str | None:
     return middle[0] if middle else None
 
 
-COLLECTOR = Collector(
-    kinds=("python",), needs=frozenset({"interpreter"}), request=Request(), collect=collect
-)
+COLLECTOR = Collector(kinds=("python",), needs=frozenset({"interpreter"}), request=Request(), collect=collect)

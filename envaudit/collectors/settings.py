@@ -26,6 +26,4 @@ def collect(evidence: Evidence) -> Iterator[Component | Gap]:
 
 
 NAMES = knowledge.names("settings")
-COLLECTOR = Collector(
-    kinds=("setting",), needs=frozenset({"environ"}), request=Request(environ=NAMES), collect=collect
-)
+COLLECTOR = Collector(kinds=("setting",), needs=frozenset({"environ"}), request=Request(environ=NAMES), collect=collect)

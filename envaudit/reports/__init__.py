@@ -1,4 +1,4 @@
-"""One file per report format, ``as_text.py``; each holds one ``REPORT`` record. A report prints nothing: it returns text."""
+"""One file per report format, ``as_text.py``; each holds one ``REPORT`` record. It prints nothing: it returns text."""
 
 from __future__ import annotations
 

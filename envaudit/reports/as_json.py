@@ -34,7 +34,9 @@ def render(comparison: Comparison, view: View) -> str:
             }
             for item in findings
         ],
-        "unknowns": [{"code": item.code, "subject": item.subject, "reason": item.reason} for item in comparison.unknowns],
+        "unknowns": [
+            {"code": item.code, "subject": item.subject, "reason": item.reason} for item in comparison.unknowns
+        ],
         "drift": [item._asdict() for item in comparison.drift],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

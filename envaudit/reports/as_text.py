@@ -17,7 +17,7 @@ _COLORS = {"error": "31;1", "warning": "33", "note": "36", "ok": "32;1", "dim": 
 
 
 # What an inspected place wrote must not steer the reader's terminal: names and versions come from its files.
-_CONTROL = {code: "?" for code in (*range(32), 127, *range(128, 160))}
+_CONTROL = dict.fromkeys((*range(32), 127, *range(128, 160)), "?")
 
 
 class _Paint:

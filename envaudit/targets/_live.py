@@ -96,6 +96,4 @@ def _file(content: Json, binary: bool) -> FileText:
 def _record(content: dict[str, Json]) -> RecordDigest:
     if "error" in content:
         return RecordDigest(error=content["error"])
-    return RecordDigest(
-        content["digest"], content["files"], tuple(content["modified"]), tuple(content["missing"])
-    )
+    return RecordDigest(content["digest"], content["files"], tuple(content["modified"]), tuple(content["missing"]))

@@ -19,9 +19,7 @@ def installed(python: str, timeout: float) -> dict[str, str]:
     """
     # pip-api lets pip's complaint through to standard error; ask first, so that it becomes one line.
     try:
-        probe = subprocess.run(
-            [python, "-m", "pip", "--version"], capture_output=True, timeout=timeout, check=False
-        )
+        probe = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         raise InspectorError(f"{python}: pip did not answer within {timeout:g} seconds") from None
     if probe.returncode != 0:

@@ -23,7 +23,7 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
         return _local.inspect(_local.named_interpreter(options.python), request, options, "--python")
     activated = _activated()
     if activated is not None and _is_tool_environment(sys.prefix):
-        variable, folder, python = activated
+        variable, _, python = activated
         return _local.inspect(python, request, options, f"{variable} (envaudit runs in an environment of its own)")
 
     from envaudit.targets import inspector
@@ -36,9 +36,7 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
     others = list(_left_behind(sys.prefix))
     if activated is not None and os.path.realpath(activated[1]) != os.path.realpath(sys.prefix):
         others.append(activated[1])
-    environment = Environment(
-        sys.executable, sys.prefix, "envaudit is installed in it", tuple(dict.fromkeys(others))
-    )
+    environment = Environment(sys.executable, sys.prefix, "envaudit is installed in it", tuple(dict.fromkeys(others)))
     return _local.with_pip(_live.evidence(reply, environment, request), sys.executable, options)
 
 

@@ -62,7 +62,11 @@ def interpreter(path):
         libc = None
     return {
         "version": ".".join(str(part) for part in sys.version_info[:3])
-        + ("" if sys.version_info[3] == "final" else "%s%d" % (sys.version_info[3][0].replace("c", "rc"), sys.version_info[4])),
+        + (
+            ""
+            if sys.version_info[3] == "final"
+            else "%s%d" % (sys.version_info[3][0].replace("c", "rc"), sys.version_info[4])
+        ),
         "implementation": sys.implementation.name,
         "implementation_version": ".".join(str(part) for part in sys.implementation.version[:3]),
         "cache_tag": sys.implementation.cache_tag,
@@ -177,7 +181,8 @@ class Gatherer(object):
 
         Left out of the digest is what the installer writes and what differs from place to place: lines without
         a hash, scripts outside of the site directory (their first line names the interpreter), bytecode (numpy 1.26
-        ships some, pip compiles it anew) and the installer's own notes. A file is hashed only where its size differs or it is younger than RECORD.
+        ships some, pip compiles it anew) and the installer's own notes. A file is hashed only where its size differs
+        or it is younger than RECORD.
         """
         try:
             with open(path, "rb") as stream:
@@ -294,12 +299,7 @@ def serve(request, path=None):
                 content = gatherer.record(name)
                 if content is not None:
                     records[name] = content
-    names = [
-        name
-        for pattern in request.get("names", ())
-        for name in gatherer.expand(pattern)
-        if os.path.lexists(name)
-    ]
+    names = [name for pattern in request.get("names", ()) for name in gatherer.expand(pattern) if os.path.lexists(name)]
     commands = [
         [list(arguments), output]
         for arguments, output in (

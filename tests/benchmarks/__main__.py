@@ -18,8 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 SKLEARN = ("scikit-learn", "pandas", "matplotlib", "pip")
 """About a dozen distributions with what they pull in, and pip for its own ``inspect``."""
-LARGE = (*SKLEARN, "jupyterlab", "fastapi[standard]", "sphinx", "boto3", "seaborn", "statsmodels", "plotly", "mlflow-skinny",
-         "black", "pytest-xdist", "requests-oauthlib", "sqlalchemy", "alembic", "dask[complete]", "nltk", "typer")  # fmt: skip
+LARGE = (
+    *SKLEARN,
+    *"jupyterlab fastapi[standard] sphinx boto3 seaborn statsmodels plotly mlflow-skinny black pytest-xdist".split(),
+    *"requests-oauthlib sqlalchemy alembic dask[complete] nltk typer".split(),
+)
 FLOOR = (
     "import importlib.metadata as m\n"
     "for d in m.distributions(): d.metadata['Name'], d.version, d.read_text('RECORD'), d.read_text('INSTALLER')"
@@ -57,7 +60,7 @@ def start_up(envaudit: str, folder: Path) -> Iterator[Row]:
 
 
 def snapshots(envaudit: str, folder: Path, name: str, requirements: tuple[str, ...]) -> Iterator[Row]:
-    """A snapshot of an environment from outside and from inside, against pip, mlenv-cli and plain importlib.metadata."""
+    """A snapshot from outside and from inside, against pip, mlenv-cli and plain importlib.metadata."""
     venv = installed(folder / "plain", *requirements).parent
     inside = installed(folder / "inside", *requirements, str(ROOT), "mlenv-cli").parent
     python = str(venv / "bin/python")
@@ -82,12 +85,19 @@ def snapshots(envaudit: str, folder: Path, name: str, requirements: tuple[str, .
 def container(envaudit: str, image: str = "envaudit-base:bookworm") -> Iterator[Row]:
     """A snapshot of a running container against ``docker exec``, in wall time."""
     docker = shutil.which("docker")
-    if docker is None or subprocess.run([docker, "image", "inspect", image], capture_output=True, check=False).returncode:
+    if (
+        docker is None
+        or subprocess.run([docker, "image", "inspect", image], capture_output=True, check=False).returncode
+    ):
         print(f"container: skipped, no engine with the image {image} here")
         return
     name = "envaudit-bench"
     subprocess.run([docker, "rm", "-f", name], capture_output=True, check=False)
-    subprocess.run([docker, "run", "-d", "--name", name, "--network", "none", image, "sleep", "600"], check=True, capture_output=True)
+    subprocess.run(
+        [docker, "run", "-d", "--name", name, "--network", "none", image, "sleep", "600"],
+        check=True,
+        capture_output=True,
+    )
     try:
         costs = together(
             {

@@ -83,9 +83,7 @@ def test_recorded(name: str) -> None:
 def test_nothing_depends_on_the_order_of_files(name: str) -> None:
     recorded = case(name)
     given = evidence(recorded["input"])
-    turned = given._replace(
-        files=dict(reversed(list(given.files.items()))), names=tuple(reversed(given.names))
-    )
+    turned = given._replace(files=dict(reversed(list(given.files.items()))), names=tuple(reversed(given.names)))
     assert run(recorded["collectors"], turned) == run(recorded["collectors"], given)
 
 
