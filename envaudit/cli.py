@@ -42,6 +42,7 @@ def snapshot(
     """Write down what an environment consists of, as JSON."""
     from envaudit import store
     from envaudit.evidence import Options
+    from envaudit.reports import by_reason
     from envaudit.take import HERE, take
 
     taken = take(target or HERE, Options(python, timeout, pull, pip, _progress()))
@@ -52,8 +53,8 @@ def snapshot(
         store.write(taken, output)
         counts = ", ".join(f"{len(names)} {kind}" for kind, names in taken.components.items() if names)
         _say(f"wrote {output}: {counts}")
-        for gap in taken.gaps:
-            _say(f"not seen: {gap.kind}{' ' + gap.name if gap.name else ''}: {gap.reason}")
+        for reason, gaps in by_reason(taken.gaps).items():
+            _say(f"not seen: {', '.join(gaps)}: {reason}")
     return FAILED if strict and taken.gaps else OK
 
 

@@ -14,8 +14,8 @@ from envaudit.argv import Option, parameters, parse
 
 WORDS = [
     *"a.json x:1 - -- -o -ofile --output --output=f --output= --format json xml --format=json".split(),
-    *"--fail-on note never --strict --strict=1 --no-strict --drift --timeout 1.5 x --timeout=2 --pull --python --python=/p".split(),
-    *"-h --help --unknown -x --pip EA101".split(),
+    *"--fail-on note never --strict --strict=1 --no-strict --drift --timeout 1.5 x --timeout=2".split(),
+    *"--pull --python --python=/p -h --help --unknown -x --pip EA101".split(),
     "",
 ]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from envaudit.model import Comparison, Severity
+from envaudit.model import Comparison, Gap, Severity
 
 
 class View(NamedTuple):
@@ -27,3 +27,11 @@ class Report(NamedTuple):
 def failed(comparison: Comparison, fail_on: Severity | None) -> bool:
     """Whether a finding is as grave as ``fail_on`` or graver."""
     return fail_on is not None and any(True for _ in comparison.at_least(fail_on))
+
+
+def by_reason(gaps: Iterable[Gap]) -> dict[str, list[str]]:
+    """What was not seen, in words, under the reason that it has in common."""
+    grouped: dict[str, list[str]] = {}
+    for gap in gaps:
+        grouped.setdefault(gap.reason, []).append(gap.kind if gap.name is None else f"{gap.kind} {gap.name}")
+    return grouped

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Gap, Json, Severity, Snapshot
-from envaudit.reports import Report, View, failed
+from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Json, Severity, Snapshot
+from envaudit.reports import Report, View, by_reason, failed
 
 WIDTH = 80
 IN_FULL = 3
@@ -196,12 +196,8 @@ def _not_seen(comparison: Comparison) -> list[str]:
     for reason, subjects in reasons.items():
         lines += _limited(f"not judged: {', '.join(subjects)}: {reason}")
     for label, snapshot in (("train", comparison.train), ("serve", comparison.serve)):
-        grouped: dict[str, list[Gap]] = {}
-        for gap in snapshot.gaps:
-            grouped.setdefault(gap.reason, []).append(gap)
-        for reason, gaps in grouped.items():
-            what = ", ".join(gap.kind if gap.name is None else f"{gap.kind} {gap.name}" for gap in gaps)
-            lines += _limited(f"not seen in {label}: {what}: {reason}")
+        for reason, what in by_reason(snapshot.gaps).items():
+            lines += _limited(f"not seen in {label}: {', '.join(what)}: {reason}")
     return ["", *lines] if lines else []
 
 
