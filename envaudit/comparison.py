@@ -12,8 +12,8 @@ from typing import Final, cast
 from envaudit import markers, registry, rules
 from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Gap, Json, Snapshot, Unknown
 
-UNCOMPARED: Final = frozenset({"where", "created", "requested"})
-"""Attributes, at any depth, that say where, when or on whose wish and never what: shown, not compared."""
+UNCOMPARED: Final = frozenset({"where", "created", "requested", "installer"})
+"""Attributes, at any depth, that say where, when, on whose wish or by whom, and never what: shown, not compared."""
 
 Key = tuple[str, str, str]
 

@@ -133,7 +133,7 @@ def test_the_answer_depends_neither_on_hash_seed_nor_on_locale_nor_on_time(tmp_p
 
 
 def test_what_a_lockfile_cannot_tell_is_no_difference() -> None:
-    installed = snapshot({"gizmo": {"g": ("1", {"installer": "pip", "label": "a"})}})
+    installed = snapshot({"gizmo": {"g": ("1", {"build": "1", "label": "a"})}})
     declared = snapshot({"gizmo": {"g": ("1", {"hashes": ["x"], "label": "b"})}})
     declared = declared._replace(target=TargetInfo("requirements", "r.txt"))
     assert comparison.compare(installed, declared).drift == (Drift("gizmo", "g", "label", "a", "b"),)

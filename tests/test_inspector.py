@@ -99,6 +99,17 @@ def test_a_printing_sitecustomize_does_no_harm(noise: str, tmp_path: Path) -> No
     assert reply["interpreter"]["prefix"] == str(venv)
 
 
+def test_a_variable_that_python_itself_set_is_not_told() -> None:
+    source, token = _live.script(Request(environ=("LC_CTYPE", "OMP_NUM_THREADS")))
+    environ = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "2"}
+    for given in ({}, {"LC_CTYPE": "C.UTF-8"}):
+        done = subprocess.run(
+            [sys.executable, "-B", "-"], input=source, capture_output=True, check=False, env={**environ, **given}
+        )
+        reply = _live.read_reply(done.stdout, done.stderr, done.returncode, token, "there")
+        assert reply["environ"] == {"OMP_NUM_THREADS": "2", **given}
+
+
 @pytest.mark.parametrize("through", ["working directory", "PYTHONPATH"])
 def test_shadowing_modules_are_not_picked_up(through: str, tmp_path: Path) -> None:
     for name in ("json", "binascii", "hashlib", "fnmatch", "subprocess", "re", "os"):

@@ -264,9 +264,20 @@ class Gatherer(object):
         return [done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")]
 
 
+def started_with(name):
+    """Whether this process was started with a variable, as far as Linux tells."""
+    try:
+        with open("/proc/self/environ", "rb") as stream:
+            return any(item.startswith(name.encode() + b"=") for item in stream.read().split(b"\0"))
+    except OSError:
+        return True
+
+
 def environ(names, of_init, errors):
     """The allowed variables; in a container those that its entry point exported to process 1 count as well."""
     found = {name: os.environ[name] for name in names if name in os.environ}
+    if "LC_CTYPE" in found and not started_with("LC_CTYPE"):
+        del found["LC_CTYPE"]  # Python sets it itself where the locale is C (PEP 538)
     if of_init:
         try:
             with open("/proc/1/environ", "rb") as stream:
