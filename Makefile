@@ -21,6 +21,7 @@ $(BIN)/uv:
 
 $(VENV)/.core: $(BIN)/uv pyproject.toml
 	@$(UV) -e .
+	@$(BIN)/python -m compileall -q envaudit
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.core

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import envaudit
 from envaudit import cli
 from envaudit.argv import Option, parameters, parse
+from tests.environments import environment
 
 WORDS = [
     *"a.json x:1 - -- -o -ofile --output --output=f --output= --format json xml --format=json".split(),
@@ -114,3 +119,33 @@ def test_help_is_typers(arguments: list[str], capsys: pytest.CaptureFixture[str]
     code = cli.main(arguments)
     assert code == (2 if not arguments else 0)
     assert "Usage: envaudit" in "".join(capsys.readouterr())
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("typer", ["typer==0.21.0", "typer==0.28.0", "typer"])
+def test_the_oldest_typer_and_the_last_without_pydantic_and_the_newest_serve(typer: str) -> None:
+    python = environment(typer, "packaging>=26.1", "deepdiff>=8.6.1", "tomli") / "bin/python"
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(python), "-m", "envaudit", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(envaudit.__file__).parent.parent)},
+        )
+
+    for arguments in (["--help"], ["compare", "--help"], ["snapshot", "-h"]):
+        shown = run(*arguments)
+        assert shown.returncode == 0
+        assert shown.stdout.startswith("Usage: envaudit")
+    for arguments in (
+        ["compare", "a"],
+        ["nonsense"],
+        ["compare", "a", "b", "--format", "xml"],
+        ["snapshot", "--nonsense"],
+    ):
+        refused = run(*arguments)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("envaudit: error: ")
+        assert refused.stderr.count("\n") == 1
