@@ -153,6 +153,15 @@ def test_an_unreadable_folder_is_told(tmp_path: Path) -> None:
     assert [str(secret), "Permission denied"] in reply["errors"]
 
 
+def test_a_pipe_in_a_files_place_does_not_hang_it(tmp_path: Path) -> None:
+    info = tmp_path / "demo-1.0.dist-info"
+    info.mkdir()
+    for name in ("METADATA", "RECORD"):
+        os.mkfifo(info / name)
+    reply = inspector.serve(_live.as_json(REQUEST), [str(tmp_path)])
+    assert reply["files"][str(info / "METADATA")] == ["", False]
+
+
 def test_a_damaged_record_is_counted_not_fatal(tmp_path: Path) -> None:
     info = tmp_path / "demo-1.0.dist-info"
     info.mkdir()
