@@ -206,9 +206,7 @@ class Gatherer(object):
             if line[-1:].isdigit() and ".pyc," not in line and not line.startswith(("../", "/", '"../', '"/') + notes)
         ]
         # Only code is looked at on disk, and no tests: the rest cannot change what a model answers.
-        code = [
-            line for line in kept if (".py," in line or ".so," in line or line[0] == '"') and "/tests/" not in line
-        ]
+        code = [line for line in kept if (".py," in line or ".so," in line or line[0] == '"') and "/tests/" not in line]
         modified, missing = [], []
         stat = os.stat
         for line in code:
