@@ -114,6 +114,29 @@ def test_pip_and_the_metadata_are_compared_on_demand(tmp_path: Path) -> None:
     assert found["six"].attributes["shadowed"] == [{"version": "1.16.0", "where": str(site)}]
 
 
+def test_where_pip_and_the_metadata_disagree_is_told(tmp_path: Path) -> None:
+    lay(tmp_path, "same-1.0.dist-info", "Name: Same_Thing\nVersion: 1.0\n")
+    lay(tmp_path, "other-1.0.dist-info", "Name: other\nVersion: 1.0\n")
+    lay(tmp_path, "unlisted-1.0.dist-info", "Name: unlisted\nVersion: 1.0\n")
+    reply = inspector.serve(_live.as_json(COLLECTOR.request), [str(tmp_path)])
+    evidence = _live.evidence(reply, None, COLLECTOR.request)  # type: ignore[arg-type]
+    found, gaps = collect(evidence._replace(pip={"same-thing": "1.0.0", "Other": "2.0", "ghost": "3.0"}))
+    assert {name: one.attributes.get("pip_disagrees") for name, one in found.items()} == {
+        "same-thing": None,
+        "other": "2.0",
+        "unlisted": "pip does not list it",
+    }
+    assert [gap.name for gap in gaps] == ["ghost"]
+
+
+def test_an_environment_without_pip_cannot_be_asked_and_says_so(tmp_path: Path) -> None:
+    from envaudit.errors import InspectorError
+
+    _run(UV, "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
+    with pytest.raises(InspectorError, match="no working pip in that environment"):
+        of_environment(tmp_path / "venv", pip=True)
+
+
 @pytest.mark.network
 def test_editable_vcs_and_archive_installs_tell_their_source(tmp_path: Path) -> None:
     project = tmp_path / "project"
