@@ -75,8 +75,9 @@ def _side(label: str, snapshot: Snapshot) -> list[str]:
 
 
 def _quoted(snapshot: Snapshot) -> str:
-    if snapshot.target.kind == "here":
-        return "this environment"
+    environment = snapshot.target.environment
+    if snapshot.target.kind == "here" and environment is not None:
+        return f"environment {environment.prefix}"  # "here" may have been elsewhere, when the file was written
     return f"{snapshot.target.kind} {snapshot.target.reference}"
 
 
