@@ -138,6 +138,14 @@ def main(arguments: list[str]) -> int:
         _clear()
         _say("interrupted")
         return INTERRUPTED
+    except Exception as error:
+        # Exit code 1 would tell CI that the environments differ; a fault of envaudit must not.
+        if "ENVAUDIT_TRACEBACK" in os.environ:
+            raise
+        _clear()
+        where = f"{type(error).__name__}: {error}"
+        _say(f"error: a fault of envaudit itself: {where} (ENVAUDIT_TRACEBACK=1 shows where; please report it)")
+        return FAILED
 
 
 def _run_typer(arguments: list[str]) -> int:
@@ -223,16 +231,25 @@ def _for_typer(command: Callable[..., int], typer: Any) -> Callable[..., int]:
 
 def _print(text: str) -> None:
     """The report, to standard output. A reader that stops reading (``| head``) is no error."""
+    from envaudit.errors import UsageError
+
+    if sys.stdout is None:
+        raise UsageError("standard output is closed")
     try:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise UsageError(f"standard output cannot be written: {error.strerror or error}") from None
 
 
 def _say(line: str) -> None:
-    print(f"envaudit: {line}", file=sys.stderr)
+    from envaudit.reports import plain
+
+    print(f"envaudit: {plain(line)}", file=sys.stderr)
 
 
 def _colored() -> bool:
@@ -249,7 +266,9 @@ def _progress() -> Callable[[str], None]:
     signal.signal(signal.SIGTERM, terminate)
     if not sys.stderr.isatty():
         return lambda message: None
-    return lambda message: print(f"\r\033[K{message} ...", end="", file=sys.stderr, flush=True)
+    from envaudit.reports import plain
+
+    return lambda message: print(f"\r\033[K{plain(message)} ...", end="", file=sys.stderr, flush=True)
 
 
 def _clear() -> None:

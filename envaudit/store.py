@@ -73,7 +73,7 @@ def write(snapshot: Snapshot, path: str) -> None:
     goal = os.path.realpath(path)
     try:
         if os.path.exists(goal) and not os.path.isfile(goal):  # a pipe or a device takes the text as it comes
-            with open(goal, "w", encoding="utf-8") as stream:
+            with open(goal, "w", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(text)
             return
         mode = os.stat(goal).st_mode & 0o777 if os.path.exists(goal) else 0o666 & ~_umask()
@@ -81,7 +81,8 @@ def write(snapshot: Snapshot, path: str) -> None:
         temporary = os.path.join(os.path.dirname(goal), f".{os.path.basename(goal)}.{os.urandom(6).hex()}")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            # A file name that is no UTF-8 stands in the text as a lone surrogate; \\udcff is its JSON form.
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -132,6 +133,8 @@ def loads(data: bytes, where: str = "snapshot") -> Snapshot:
         ) from None
     except RecursionError:
         raise SnapshotError(f"{where}: is no snapshot: nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise SnapshotError(f"{where}: is no snapshot: {error}") from None
     if not isinstance(document, dict) or MARK not in document:
         raise SnapshotError(f'{where}: is JSON, but no envaudit snapshot (it has no "{MARK}")')
     schema = document[MARK]
@@ -143,6 +146,15 @@ def loads(data: bytes, where: str = "snapshot") -> Snapshot:
             "pip install --upgrade envaudit"
         )
     return _Reader(where).snapshot(document)
+
+
+# What attributes may hold (docs/snapshot.md); what is not named here is only shown.
+_TABLES: Final = frozenset({"source", "conda", "labels"})
+_LISTS: Final = frozenset({"tags", "unmet", "modified", "missing_files", "hashes", "extras", "entrypoint", "cmd"})
+_LISTS_OF_TABLES: Final = frozenset({"shadowed", "candidates"})
+_TEXTS: Final = frozenset(
+    {"label", "specifier", "build", "requires", "id", "family", "architecture", "cuda", "variant"}
+)
 
 
 class _Reader:
@@ -197,6 +209,14 @@ class _Reader:
     def component(self, kind: str, name: str, value: Json, path: str) -> Component:
         attributes = dict(self.table(value, path))
         version = self.optional(attributes.pop("version", None), f"{path}.version")
+        for key, item in attributes.items():
+            if key in _TABLES:
+                self.table(item, f"{path}.{key}")
+            elif key in _LISTS or key in _LISTS_OF_TABLES:
+                for index, inner in enumerate(self.array(item, f"{path}.{key}")):
+                    (self.text if key in _LISTS else self.table)(inner, f"{path}.{key}[{index}]")
+            elif key in _TEXTS:
+                self.text(item, f"{path}.{key}")
         return Component(kind, name, version, attributes)
 
     def target(self, value: Json) -> TargetInfo:

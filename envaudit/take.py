@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from envaudit import registry
-from envaudit.errors import TargetError
+from envaudit.errors import TargetError, UsageError
 from envaudit.evidence import Collector, Evidence, Options, Request, Target
 from envaudit.model import Component, Gap, Snapshot, TargetInfo
 
@@ -26,7 +26,11 @@ def take(text: str = HERE, options: Options | None = None) -> Snapshot:
     where the file named has an error.
     """
     options = options or Options()
+    if not 0 < options.timeout < 1e6:
+        raise UsageError(f"a time-out of {options.timeout:g} seconds makes no sense; give a positive number of seconds")
     target, reference = resolve(text)
+    if target.kind in ("snapshot", "requirements", "pylock") and options.python is not None:
+        raise UsageError(f"{text}: --python chooses an interpreter in a live place; a {target.kind} file has none")
     if target.kind == "snapshot":
         return cast(Snapshot, target.gather(reference, Request(), options))
     collectors = cast("list[Collector]", list(registry.load("collectors", "COLLECTOR").values()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from envaudit.collectors._redact import redact, redact_url
 from envaudit.errors import LockfileError
 from envaudit.evidence import Collector, Evidence, Request
-from envaudit.model import Component
+from envaudit.model import Component, Gap
 
 if TYPE_CHECKING:
     from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from envaudit.collectors._narrow import Part
 
 
-def collect(evidence: Evidence) -> Iterator[Component]:
+def collect(evidence: Evidence) -> Iterator[Component | Gap]:
     """Components ``distribution`` and ``python`` (attributes: docs/snapshot.md)."""
     lock = _validated(evidence)
     if lock.requires_python is not None:
         yield Component("python", "python", None, {"requires": str(lock.requires_python)})
+    else:
+        yield Gap("python", None, "the lock file does not say for which Python it is")
     by_name: dict[str, list[tuple[int, Package]]] = {}
     for index, package in enumerate(lock.packages):
         by_name.setdefault(package.name, []).append((index, package))

@@ -7,6 +7,16 @@ from typing import NamedTuple
 
 from envaudit.model import Comparison, Gap, Severity
 
+# Control characters, C1 included, and those that turn the direction of writing.
+_UNPRINTABLE = dict.fromkeys(
+    (*range(32), *range(127, 160), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "?"
+)
+
+
+def plain(text: str) -> str:
+    """A text that cannot steer the reader's terminal: names and versions come from the inspected place's own files."""
+    return text.translate(_UNPRINTABLE)
+
 
 class View(NamedTuple):
     """How a comparison is to be shown."""

@@ -39,7 +39,7 @@ def render(comparison: Comparison, view: View) -> str:
         ],
         "drift": [item._asdict() for item in comparison.drift],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _side(snapshot: Snapshot) -> dict[str, Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Json, Severity, Snapshot
-from envaudit.reports import Report, View, by_reason, failed
+from envaudit.reports import Report, View, by_reason, failed, plain
 
 WIDTH = 80
 IN_FULL = 3
@@ -14,10 +14,6 @@ ROWS = 12
 """Lines of a long list; then the rest is counted."""
 
 _COLORS = {"error": "31;1", "warning": "33", "note": "36", "ok": "32;1", "dim": "2"}
-
-
-# What an inspected place wrote must not steer the reader's terminal: names and versions come from its files.
-_CONTROL = dict.fromkeys((*range(32), 127, *range(128, 160)), "?")
 
 
 class _Paint:
@@ -59,9 +55,15 @@ def _verdict(comparison: Comparison, view: View, paint: _Paint) -> str:
         return f"{paint('FAIL', 'error')}  {counts}: serving does not satisfy what training used"
     if counts:
         return f"{paint('PASS', 'ok')}  {counts}; nothing as grave as --fail-on {view.fail_on or 'never'}"
-    if comparison.unknowns:
+    if comparison.unknowns or _blind(comparison):
         return f"{paint('PASS', 'ok')}  no difference that matters in what was seen; not all was seen (below)"
     return f"{paint('PASS', 'ok')}  serving has all that training used"
+
+
+def _blind(comparison: Comparison) -> bool:
+    """Whether part of what every comparison is about was not seen: the Python and its distributions."""
+    sides = (comparison.train, comparison.serve)
+    return any(gap.kind in ("python", "distribution") for side in sides for gap in side.gaps)
 
 
 def _side(label: str, snapshot: Snapshot) -> list[str]:
@@ -116,7 +118,7 @@ def _section(severity: Severity, found: list[Finding], paint: _Paint) -> list[st
         lines += _wrap(item.consequence, "  ", "  ")
         lines += _wrap(f"fix: {item.fix}", "  ", "       ")
         if item.reference:
-            lines.append(f"  see: {item.reference}".translate(_CONTROL))
+            lines.append(plain(f"  see: {item.reference}"))
     if rows:
         if lines:
             lines.append("")
@@ -129,8 +131,8 @@ def _section(severity: Severity, found: list[Finding], paint: _Paint) -> list[st
 
 def _change(item: Finding) -> str:
     if item.train is None and item.serve is None:
-        return item.subject.translate(_CONTROL)
-    return f"{item.subject}  {item.train or 'absent'} -> {item.serve or 'absent'}".translate(_CONTROL)
+        return plain(item.subject)
+    return plain(f"{item.subject}  {item.train or 'absent'} -> {item.serve or 'absent'}")
 
 
 def _counted(rest: list[Finding]) -> list[str]:
@@ -208,7 +210,7 @@ def _limited(text: str) -> list[str]:
 
 
 def _clip(line: str) -> str:
-    line = line.translate(_CONTROL)
+    line = plain(line)
     return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
 
 
@@ -216,7 +218,7 @@ def _wrap(text: str, first: str, rest: str) -> list[str]:
     """Words in lines of at most 80 columns; a longer word (an address, a path) keeps its line to itself."""
     lines = [first]
     empty = True
-    for word in text.translate(_CONTROL).split(" "):
+    for word in plain(text).split(" "):
         if not empty and len(lines[-1]) + 1 + len(word) > WIDTH:
             lines.append(rest + word)
         else:

@@ -70,10 +70,9 @@ def install(*wanted: tuple[str, Component], cuda: str | None = None) -> str:
 
 def twin(name: str, installed: Container[str]) -> str | None:
     """The distribution among the installed ones that offers the same modules, with or without GPU support."""
-    for pair in load("packages")["twins"]["pairs"]:
-        if name in pair:
-            other: str = pair[1 - pair.index(name)]
-            return other if other in installed else None
+    for group in load("packages")["twins"]["groups"]:
+        if name in group:
+            return next((other for other in group if other != name and other in installed), None)
     return None
 
 

@@ -43,11 +43,20 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
     for name, ours, theirs in shared(train, serve, "distribution"):
         if not (ours.attributes or theirs.attributes):
             continue
-        if ours.attributes.get("source") != theirs.attributes.get("source"):
+        if ours.version == theirs.version and _identity(ours) != _identity(theirs):
             yield _source(name, ours, theirs)
         for key in ("modified", "missing_files"):
             if ours.attributes.get(key) != theirs.attributes.get(key):
                 yield _files(name, ours, theirs, key)
+
+
+def _identity(component: Component) -> Json:
+    """What decides which code it is: the commit or the archive's hash where there is one, else where it came from."""
+    source = component.attributes.get("source") or {}
+    exact = source.get("commit") or source.get("hash")
+    if exact:
+        return [exact, source.get("subdirectory")]
+    return {key: value for key, value in source.items() if key not in ("where", "requested")}
 
 
 def _source(name: str, ours: Component, theirs: Component) -> Finding:

@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from envaudit.model import Component, Finding, Gap, Severity, Snapshot, Unknown
 from envaudit.rules import Rule
 from envaudit.rules._gpu import build_of, cuda_of, gone_with_gpu
-from envaudit.rules._helpers import attribute, shown
+from envaudit.rules._helpers import attribute, real, shown
 from envaudit.rules._packages import install, twin, variant
 
 PUT_BACK = "https://github.com/dongkwonjin/Eigenlanes/issues/1"
@@ -49,13 +49,13 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
                 yield Unknown(name, f"whether serving has a GPU build was not seen: {theirs.reason}")
         elif theirs is not None and before and not _told_by_label(train, serve, name):
             after = attribute(theirs, "variant")
-            if after and after != before:
+            if after and after != before and attribute(ours, "distribution") == attribute(theirs, "distribution"):
                 yield _framework(train, serve, name, ours, before, after)
-    for name, ours in sorted(train.of("distribution").items()):
+    for name in sorted(train.of("distribution")):
         if name not in serve.of("distribution"):
             other = twin(name, serve.of("distribution"))
             if other:
-                yield _pair(name, ours, other, serve.of("distribution")[other])
+                yield _pair(train, serve, name, other)
 
 
 def _told_by_label(train: Snapshot, serve: Snapshot, name: str) -> bool:
@@ -75,6 +75,9 @@ def _framework(train: Snapshot, serve: Snapshot, name: str, ours: Component, bef
     if before == "cpu":
         severity = "note"
         text = f"Serving has a {after} build: predictions may run on a GPU and differ in the last digits."
+    elif after == "cpu" and name != "torch":
+        severity = "warning"
+        text = "Everything runs on the CPU: slower, and with other last digits."
     elif after == "cpu":
         text = (
             "A checkpoint with tensors on a GPU will not load without map_location (RuntimeError: Attempting to "
@@ -97,8 +100,10 @@ def _framework(train: Snapshot, serve: Snapshot, name: str, ours: Component, bef
     )
 
 
-def _pair(name: str, ours: Component, other: str, theirs: Component) -> Finding:
-    slower = name.endswith("-gpu") or other.endswith("-cpu")
+def _pair(train: Snapshot, serve: Snapshot, name: str, other: str) -> Finding:
+    ours, theirs = train.of("distribution")[name], serve.of("distribution")[other]
+    framework = other.partition("-")[0]
+    slower = name.endswith(("-gpu", "-rocm", "-cu12", "-cu13")) or other.endswith("-cpu")
     severity: Severity = "warning" if slower else "note"
     text = (
         "Models load, and run on the CPU: slower, and with other last digits."
@@ -113,7 +118,15 @@ def _pair(name: str, ours: Component, other: str, theirs: Component) -> Finding:
         f"{name} {shown(ours)}",
         f"{other} {shown(theirs)}",
         PROVIDERS,
-        (("distribution", name, "*"), ("distribution", other, "*")),
+        real(
+            train,
+            serve,
+            (
+                ("distribution", name, "*"),
+                ("distribution", other, "*"),
+                *(("framework", framework, key) for key in ("variant", "cuda", "cudnn", "hip", "distribution")),
+            ),
+        ),
     )
 
 

@@ -30,10 +30,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envaudit.knowledge import load
-from envaudit.model import Finding, Snapshot, Unknown
+from envaudit.model import Finding, Gap, Snapshot, Unknown
 from envaudit.rules import Rule
 from envaudit.rules._gpu import cuda_of
-from envaudit.rules._helpers import unseen
 from envaudit.rules._versions import compare
 
 COVERS = (("driver", "nvidia", "version"), ("driver", "nvidia", "cuda"))
@@ -45,9 +44,9 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
     if needed is None:
         return
     what, cuda = needed
-    unknown = unseen(train, serve, "driver", "nvidia", "NVIDIA driver")
-    if unknown:
-        yield unknown
+    there = serve.find("driver", "nvidia")
+    if isinstance(there, Gap) and not isinstance(train.find("driver", "nvidia"), Gap):
+        yield Unknown("NVIDIA driver", f"not seen in serving: {there.reason}")
     state = _state(serve, cuda)
     if state is None or _same_in_training(train, state):
         return
@@ -110,7 +109,8 @@ def _state(snapshot: Snapshot, cuda: str) -> tuple[bool, str] | None:
         return None
     table = load("cuda")
     minimum, own = table["minimum"].get(cuda.partition(".")[0]), table["toolkit"].get(cuda)
-    minimum = minimum or own
+    if own and (not minimum or (compare(own, minimum) or 0) < 0):
+        minimum = own  # CUDA 11.0 runs on its own driver, which is older than the one of minor-version compatibility
     if minimum and (compare(driver.version, minimum) or 0) < 0:
         return True, minimum
     if own and (compare(driver.version, own) or 0) < 0:

@@ -170,12 +170,18 @@ def converse(attached: Any, source: bytes, token: bytes, where: str, timeout: fl
         except (BrokenPipeError, ConnectionResetError):
             pass  # nothing reads it there: what was printed says why
         read = _reader(attached)
-        while streams.stdout.count(token) < 2:
-            wire.settimeout(max(deadline - time.monotonic(), 0.001))
+        found = 0
+        while found < 2:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            wire.settimeout(left)
             data = read(MIB)
             if not data:
                 break
+            searched = max(0, len(streams.stdout) - len(token) + 1)
             streams.feed(data)
+            found += streams.stdout.count(token, searched)
             if streams.size > REPLY_CAP:
                 raise InspectorError(f"{where}: the reply is longer than {REPLY_CAP // MIB} MiB; this is no Python")
     except TimeoutError:
@@ -288,7 +294,7 @@ def inspect(
     from envaudit.targets import _active
 
     places = _active.places(config)
-    source, token = _live.script(request._replace(names=(*request.names, *places)), of_init=of_init)
+    source, token = _live.script(request._replace(names=(*request.names, *places)), options.timeout, of_init=of_init)
     if limit:
         source = b"import signal; signal.alarm(%d)\n" % limit + source
     tried = []

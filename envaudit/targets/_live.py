@@ -21,27 +21,41 @@ PYTHONPATH, the user site and .pth files are the skew that is looked for."""
 
 REFUSED: Final = 79
 MARKER: Final = "envaudit-inspector-refuses"
+_SHAPE: Final = {
+    "interpreter": dict,
+    "files": dict,
+    "records": dict,
+    "names": list,
+    "commands": list,
+    "environ": dict,
+    "errors": list,
+}
+"""The keys of a reply and their types."""
 OFFERS: Final = frozenset({"interpreter", "files", "names", "records", "commands", "environ"})
 
 
-def as_json(request: Request, *, of_init: bool = False) -> dict[str, Json]:
-    """The request in the form that the inspector reads (docs/evidence.md)."""
+def as_json(request: Request, timeout: float = 60.0, *, of_init: bool = False) -> dict[str, Json]:
+    """The request in the form that the inspector reads (docs/evidence.md).
+
+    A command gets a fraction of the ``timeout`` in seconds, so that one that hangs is a gap and not the end.
+    """
     return {
         "files": [list(item) for item in request.files],
         "names": list(request.names),
         "records": list(request.records),
         "commands": [list(item) for item in request.commands],
+        "command_timeout": min(10.0, timeout / 4),
         "environ": list(request.environ),
         "environ_of_init": of_init,
     }
 
 
-def script(request: Request, *, of_init: bool = False) -> tuple[bytes, bytes]:
+def script(request: Request, timeout: float = 60.0, *, of_init: bool = False) -> tuple[bytes, bytes]:
     """The inspector with its call appended, and the token that will frame the reply."""
     import base64
 
     token = "envaudit-" + os.urandom(16).hex()
-    wanted = base64.b64encode(json.dumps(as_json(request, of_init=of_init)).encode()).decode("ascii")
+    wanted = base64.b64encode(json.dumps(as_json(request, timeout, of_init=of_init)).encode()).decode("ascii")
     with open(os.path.join(os.path.dirname(__file__), "inspector.py"), "rb") as stream:
         source = stream.read()
     return source + f"\n_main({wanted!r}, {token!r})\n".encode(), token.encode()
@@ -54,9 +68,14 @@ def read_reply(stdout: bytes, stderr: bytes, exit_code: int | None, token: bytes
     """
     parts = stdout.split(token)
     if len(parts) >= 3:
-        reply: dict[str, Json] = json.loads(parts[-2])
-        if "error" in reply:
+        try:
+            reply = json.loads(parts[-2])
+        except (ValueError, RecursionError):
+            reply = None
+        if isinstance(reply, dict) and "error" in reply:
             raise InspectorError(f"{where}: the inspector failed there: {reply['error']}")
+        if not isinstance(reply, dict) or not all(isinstance(reply.get(key), kind) for key, kind in _SHAPE.items()):
+            raise InspectorError(f"{where}: what it answered is no reply of the inspector; is this a Python?")
         return reply
     said = stderr.decode("utf-8", "replace").strip()
     if exit_code == REFUSED and MARKER in said:

@@ -44,7 +44,7 @@ def inspect(python: str, request: Request, options: Options, chosen_by: str) -> 
     """
     import subprocess
 
-    source, token = _live.script(request)
+    source, token = _live.script(request, options.timeout)
     options.progress(f"inspecting {python}")
     try:
         done = subprocess.run(

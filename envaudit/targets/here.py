@@ -30,9 +30,9 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
 
     # The first entry of sys.path belongs to how envaudit was started (the script's folder, or the working
     # directory); a model trained in this environment does not see it.
-    safe = getattr(sys.flags, "safe_path", False) or sys.flags.isolated
-    path = [entry for entry in (sys.path if safe else sys.path[1:]) if entry]
-    reply = inspector.serve(_live.as_json(request), path)
+    started_from = ("", os.getcwd(), os.path.dirname(os.path.realpath(sys.argv[0])), os.path.dirname(sys.argv[0]))
+    path = [entry for entry in (sys.path[1:] if sys.path[:1] and sys.path[0] in started_from else sys.path) if entry]
+    reply = inspector.serve(_live.as_json(request, options.timeout), path)
     others = list(_left_behind(sys.prefix))
     if activated is not None and os.path.realpath(activated[1]) != os.path.realpath(sys.prefix):
         others.append(activated[1])

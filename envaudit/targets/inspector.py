@@ -312,14 +312,14 @@ def serve(request, path=None):
                 if content is not None:
                     records[name] = content
     names = [name for pattern in request.get("names", ()) for name in gatherer.expand(pattern) if os.path.lexists(name)]
-    commands = [
-        [list(arguments), output]
-        for arguments, output in (
-            (arguments, gatherer.command(arguments, request.get("command_timeout", 10)))
-            for arguments in request.get("commands", ())
-        )
-        if output is not None
-    ]
+    commands, hanging = [], set()
+    for arguments in request.get("commands", ()):
+        if arguments[0] not in hanging:  # a program that did not answer once is not asked again
+            output = gatherer.command(arguments, request.get("command_timeout", 10))
+            if output is not None:
+                commands.append([list(arguments), output])
+                if output[0] is None:
+                    hanging.add(arguments[0])
     return {
         "interpreter": interpreter(path),
         "files": files,
