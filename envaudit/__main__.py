@@ -10,9 +10,13 @@ def main() -> int:
     if sys.argv[1:] in (["--version"], ["-V"]):
         sys.stdout.write(f"envaudit {__version__}\n")
         return 0
-    from envaudit.cli import main as run
+    try:
+        from envaudit.cli import main as run
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:  # before the command line could take over
+        sys.stderr.write("envaudit: interrupted\n")
+        return 130
 
 
 if __name__ == "__main__":

@@ -53,6 +53,9 @@ def snapshot(
         store.write(taken, output)
         counts = ", ".join(f"{len(names)} {kind}" for kind, names in taken.components.items() if names)
         _say(f"wrote {output}: {counts}")
+        environment = taken.target.environment
+        if environment is not None and environment.others:
+            _say(f"looked at {environment.prefix}; also there, not looked at: {', '.join(environment.others)}")
         for reason, gaps in by_reason(taken.gaps).items():
             _say(f"not seen: {', '.join(gaps)}: {reason}")
     return FAILED if strict and taken.gaps else OK
@@ -74,7 +77,7 @@ def compare(
         ),
     ] = "error",
     strict: Annotated[
-        bool, Option(("--strict",), "Exit 2 if a rule could not judge because a part was not seen.")
+        bool, Option(("--strict",), "Exit 2 if a part was not seen, so that a rule could not judge.")
     ] = False,
     drift: Annotated[bool, Option(("--drift",), "List every difference that no rule judges.")] = False,
     python: _Python = None,
@@ -87,7 +90,7 @@ def compare(
     """Say whether SERVE satisfies what TRAIN used: what will break, why, and the command that mends it."""
     from envaudit import comparison, registry
     from envaudit.evidence import Options
-    from envaudit.reports import Report, View, failed
+    from envaudit.reports import Report, View, all_seen, failed
     from envaudit.take import take
 
     progress = _progress()
@@ -100,7 +103,7 @@ def compare(
     code = OK
     if failed(result, limit):
         code = DIFFERENT
-    elif strict and result.unknowns:
+    elif strict and not all_seen(result):
         code = FAILED
     _print(report.render(result, View(limit, _colored(), drift)))
     return code
@@ -123,8 +126,11 @@ def main(arguments: list[str]) -> int:
     """Run one call and return its exit code."""
     from envaudit.errors import EnvauditError
 
+    if not arguments:
+        _run_typer(["--help"])
+        return FAILED
     try:
-        command = COMMANDS.get(arguments[0]) if arguments else None
+        command = COMMANDS.get(arguments[0])
         if command is not None and "_ENVAUDIT_COMPLETE" not in os.environ:
             values = parse(command, arguments[1:])
             if values is not None:
@@ -138,6 +144,9 @@ def main(arguments: list[str]) -> int:
         _clear()
         _say("interrupted")
         return INTERRUPTED
+    except BrokenPipeError:  # typer's help, and nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except Exception as error:
         # Exit code 1 would tell CI that the environments differ; a fault of envaudit must not.
         if "ENVAUDIT_TRACEBACK" in os.environ:
@@ -236,8 +245,11 @@ def _print(text: str) -> None:
     if sys.stdout is None:
         raise UsageError("standard output is closed")
     try:
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        sys.stdout.write(text)
+        # Unbuffered (PYTHONUNBUFFERED), a write may take only a part and say so; the text layer would lose the rest.
+        sys.stdout.flush()
+        data = memoryview(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+        while data:
+            data = data[sys.stdout.buffer.write(data) :]
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -263,7 +275,8 @@ def _progress() -> Callable[[str], None]:
     def terminate(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, terminate)
     if not sys.stderr.isatty():
         return lambda message: None
     from envaudit.reports import plain

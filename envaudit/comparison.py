@@ -78,7 +78,7 @@ def _attributes(left: Component, right: Component, covered: set[Key], one_sided:
         if attribute in UNCOMPARED or (kind, name, attribute) in covered:
             continue
         before, after = ours.get(attribute), theirs.get(attribute)
-        if before == after:
+        if before == after or (one_sided and None in (before, after)):
             continue
         if isinstance(before, dict) and isinstance(after, dict):
             for path, old, new in _nested(before, after):

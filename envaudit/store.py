@@ -19,6 +19,7 @@ MARK: Final = "envaudit_snapshot"
 """The key that says "this is a snapshot" and holds the schema number."""
 _WIDTH: Final = 100
 _encode = json.JSONEncoder(ensure_ascii=False).encode
+_LONGEST_VERSION: Final = 4000  # a setting's version is its value
 _MAX_BYTES: Final = 256 * 1024 * 1024
 
 
@@ -72,8 +73,8 @@ def write(snapshot: Snapshot, path: str) -> None:
     text = dumps(snapshot)
     goal = os.path.realpath(path)
     try:
-        if os.path.exists(goal) and not os.path.isfile(goal):  # a pipe or a device takes the text as it comes
-            with open(goal, "w", encoding="utf-8", errors="backslashreplace") as stream:
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device takes the text as it comes
+            with open(path, "w", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(text)
             return
         mode = os.stat(goal).st_mode & 0o777 if os.path.exists(goal) else 0o666 & ~_umask()
@@ -209,6 +210,8 @@ class _Reader:
     def component(self, kind: str, name: str, value: Json, path: str) -> Component:
         attributes = dict(self.table(value, path))
         version = self.optional(attributes.pop("version", None), f"{path}.version")
+        if version is not None and len(version) > _LONGEST_VERSION:
+            raise self.fail(f"{path}.version", f"a version of at most {_LONGEST_VERSION} characters", version)
         for key, item in attributes.items():
             if key in _TABLES:
                 self.table(item, f"{path}.{key}")

@@ -90,7 +90,10 @@ def resolve(text: str) -> tuple[Target, str]:
         raise TargetError(f"{text}: unknown kind of target {scheme}://; known are {known}")
     if not text:
         raise TargetError("an empty target; name a path, an image, or leave it out for this environment")
-    if os.path.lexists(text):
+    if _exists(text):
+        if os.path.exists(text) and not os.path.isfile(text) and not os.path.isdir(text):
+            # A pipe can be read only once, and not be looked at before: only a snapshot comes that way.
+            return next(target for target in targets if target.kind == "snapshot"), text
         meanings = [target for target in targets if target.claims_path(text)]
         meanings += [target for target in targets if target.claims_name(text)]
         if len(meanings) > 1:
@@ -102,3 +105,16 @@ def resolve(text: str) -> tuple[Target, str]:
     if text.startswith((".", os.sep, "~")) or text.endswith((".json", ".txt", ".toml", ".lock")):
         raise TargetError(f"{text}: no such file or folder")
     return next(target for target in targets if target.kind == "image"), text
+
+
+def _exists(text: str) -> bool:
+    """Whether there is such a path, broken links included; one that may not be looked at is an error of its own."""
+    try:
+        os.lstat(text)
+    except PermissionError:
+        raise TargetError(f"{text}: permission denied") from None
+    except (OSError, ValueError):
+        return False
+    if os.path.exists(text) and not os.access(text, os.R_OK):
+        raise TargetError(f"{text}: permission denied")
+    return True

@@ -150,6 +150,76 @@ def test_bad_input_gets_one_clear_line(arguments: list[str], message: str, tmp_p
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("timeout", ["nan", "inf", "-1", "0"])
+def test_a_senseless_time_out_is_refused(timeout: str) -> None:
+    done = envaudit("snapshot", sys.executable, "--timeout", timeout)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "makes no sense" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["snapshot", sys.executable], ["explain", "EA101"]])
+def test_a_full_disk_is_told_and_never_taken_for_a_difference(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "envaudit", *arguments], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert b"standard output cannot be written: No space left on device" in done.stderr
+
+
+def test_a_snapshot_may_come_through_a_pipe(tmp_path: Path) -> None:
+    store.write(make_snapshot(3), str(tmp_path / "a.json"))
+    done = subprocess.run(
+        f"cat a.json | {sys.executable} -m envaudit compare a.json /dev/stdin",
+        shell=True, capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "PASS  serving has all that training used")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        '"tags": 7',
+        '"source": "x"',
+        '"unmet": 3',
+        '"shadowed": ["x"]',
+        '"candidates": "x"',
+        '"label": ["x"]',
+        '"modified": 7',
+    ],
+)
+def test_an_attribute_of_the_wrong_type_is_refused_with_its_place(attributes: str, tmp_path: Path) -> None:
+    text = '{"envaudit_snapshot": 1, "target": {"kind": "venv", "reference": "x"}, "gaps": [], "components": '
+    numpy = '{"version": "1", ' + attributes + "}"
+    (tmp_path / "a.json").write_text(text + '{"distribution": {"numpy": ' + numpy + "}}}")
+    done = envaudit("compare", "a.json", "a.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a.json: components.distribution.numpy." in done.stderr
+
+
+def test_what_an_inspected_place_prints_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    nasty = tmp_path / "python3"
+    nasty.write_text("#!/bin/sh\nprintf '\\033]0;title\\007\\033[2J' >&2; exit 3\n")
+    nasty.chmod(0o755)
+    done = envaudit("snapshot", str(nasty))
+    assert done.returncode == 2
+    assert not {"\x1b", "\x07"} & set(done.stderr)
+
+
+def test_a_foreign_reply_is_refused(tmp_path: Path) -> None:
+    for reply in ("garbage", "{}", "[[[["):
+        echo = tmp_path / "python3"
+        echo.write_text(
+            f"#!{sys.executable}\nimport re, sys\n"
+            "token = re.findall(r\"'(envaudit-[0-9a-f]+)'\", sys.stdin.read())[-1]\n"
+            f"print(token); print({reply!r}); print(token)\n"
+        )
+        echo.chmod(0o755)
+        done = envaudit("snapshot", str(echo))
+        assert done.returncode == 2
+        assert "no reply of the inspector" in done.stderr
+
+
 def test_a_reader_that_stops_reading_is_no_error() -> None:
     done = subprocess.run(
         f"{sys.executable} -m envaudit snapshot {sys.executable} | head -1; echo ${{PIPESTATUS[0]}}",
@@ -163,7 +233,7 @@ def test_a_reader_that_stops_reading_is_no_error() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_is_one_line_and_leaves_no_half_file(number: signal.Signals, tmp_path: Path) -> None:
     hanging = tmp_path / "python3"
     hanging.write_text("#!/bin/sh\nexec sleep 60\n")
@@ -175,7 +245,7 @@ def test_an_interruption_is_one_line_and_leaves_no_half_file(number: signal.Sign
         start_new_session=True,
     )
     deadline = time.monotonic() + 20
-    while not _children(process.pid) and time.monotonic() < deadline:
+    while not any(_started(child) for child in _children(process.pid)) and time.monotonic() < deadline:
         time.sleep(0.02)
     children = _children(process.pid)
     os.kill(process.pid, number)
@@ -226,6 +296,12 @@ def test_the_python_api_is_the_command_line() -> None:
 def _children(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
+def _started(pid: int) -> bool:
+    """Whether a child has become the program that hangs."""
+    path = Path(f"/proc/{pid}/cmdline")
+    return path.exists() and path.read_bytes().startswith(b"sleep")
 
 
 def _running(pid: int) -> bool:

@@ -218,6 +218,13 @@ def test_what_was_asked_for_is_told_from_what_came_along(tmp_path: Path) -> None
     assert {name for name, one in found.items() if "requested" in one.attributes} == {"lib"}
 
 
+def test_a_line_of_blanks_inside_a_folded_field_does_not_end_the_headers(tmp_path: Path) -> None:
+    folded = "License: BSD\n        \n        Copyright\n        \n        More"
+    lay(tmp_path, "a-1.dist-info", f"Name: a\nVersion: 1\n{folded}\nRequires-Dist: gone>=2\n\nbody\n")
+    found, _ = of_folder(tmp_path)
+    assert found["a"].attributes["unmet"] == ["gone>=2 (not installed)"]
+
+
 def test_egg_info_forms_are_read(tmp_path: Path) -> None:
     (tmp_path / "old.egg-info").write_text("Name: old\nVersion: 0.1\n")
     (tmp_path / "newer-0.2-py3.11.egg-info").mkdir()

@@ -122,12 +122,20 @@ def test_what_was_not_seen_is_told_once_per_reason() -> None:
     assert "not seen in serve: os, libc: a requirements file does not say\n" in text
 
 
-def test_a_pass_with_blind_spots_does_not_sound_like_a_clean_one() -> None:
+def test_a_verdict_with_blind_spots_says_so_on_the_first_screen() -> None:
     unknown = Unknown("OS release", "not seen", "EA301")
-    blind = render("text", Comparison(SIDE, SIDE, (), (unknown,), ())).splitlines()[0]
-    clean = render("text", Comparison(SIDE, SIDE, (), (), ())).splitlines()[0]
-    assert blind != clean
-    assert "not all was seen" in blind
+    unread = SIDE._replace(gaps=(Gap("distribution", "joblib", "unreadable"),))
+    finding = Finding("warning", "x", "y", "z", code="EA201")
+    clean = render("text", Comparison(SIDE, SIDE, (), (), ())).splitlines()
+    assert clean[:2] == ["PASS  serving has all that training used", ""]
+    for blind in (
+        Comparison(SIDE, SIDE, (), (unknown,), ()),
+        Comparison(unread, SIDE, (), (), ()),
+        Comparison(SIDE, unread, (finding,), (), ()),
+    ):
+        lines = render("text", blind).splitlines()
+        assert "serving has all" not in lines[0]
+        assert "not all was" in lines[1]
 
 
 @given(comparisons)

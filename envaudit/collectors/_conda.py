@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from envaudit.collectors._names import normalise
+from envaudit.collectors._redact import redact_url
 from envaudit.evidence import Evidence, FileRequest
 from envaudit.model import Json
 
@@ -27,8 +28,9 @@ def packages(evidence: Evidence) -> dict[str, dict[str, Json]]:
         record: dict[str, Json] = {"build": match["build"]}
         channel = _CHANNEL.search(file.text)
         if channel:
-            # .../conda-forge/linux-64 -> conda-forge; a private channel's address may hold a token
-            parts = [part for part in channel[1].split("/") if part]
+            # .../conda-forge/linux-64 -> conda-forge; a private channel's address may hold a login or a token
+            path = re.sub(r"/t/[^/]+", "", redact_url(channel[1]).partition("://")[2] or channel[1])
+            parts = [part.rpartition("@")[2] for part in path.split("/") if part]
             record["channel"] = parts[-2] if len(parts) > 1 else parts[-1] if parts else ""
         found[normalise(match["name"])] = record
     return found

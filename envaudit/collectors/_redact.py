@@ -10,8 +10,9 @@ HIDDEN = "***"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
 _HIDE_UNDER = (
     r"(?i)token|key|passw|pwd|passphrase|secret|signature|credential"
-    r"|(?:^|[^a-z])(?:sig|auth|pass|pw|jwt)(?:$|[^a-z])"
+    r"|(?:^|[^a-z])(?:sig|auth|pass|pw|jwt|bearer|authorization)(?:$|[^a-z])"
 )
+_ASSIGNMENT = r"""(["']?)([\w.-]+)\1(\s*[=:]\s*)("[^"]*"|'[^']*'|(?:[Bb](?:earer|asic)\s+)?[^\s;&|"']+)"""
 
 
 def redact_url(url: str) -> str:
@@ -30,6 +31,31 @@ def redact_url(url: str) -> str:
     rest, hash_sign, fragment = rest.partition("#")
     rest, question_mark, query = rest.partition("?")
     return scheme + user + at + rest + question_mark + _values(query) + hash_sign + _values(fragment)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under such a name is not for other eyes."""
+    return re.search(_HIDE_UNDER, name) is not None
+
+
+def redact_command(words: list[str]) -> list[str]:
+    """A command line without its secrets: ``--token X``, ``--token=X``, ``API_KEY="X"``, ``sh -c`` bodies, URLs."""
+    shown: list[str] = []
+    hide = False
+    for word in words:
+        if hide:
+            shown.append(HIDDEN)
+            hide = False
+            continue
+        hide = word.startswith("-") and "=" not in word and " " not in word and is_secret_name(word)
+        shown.append(re.sub(_ASSIGNMENT, _assignment, redact(word)))
+    return shown
+
+
+def _assignment(match: re.Match[str]) -> str:
+    if not is_secret_name(match[2]) or match[4].startswith("//"):
+        return match[0]
+    return f"{match[1]}{match[2]}{match[1]}{match[3]}{HIDDEN}"
 
 
 def redact(text: str) -> str:

@@ -15,7 +15,9 @@ from envaudit.collectors._redact import redact_url
 from envaudit.evidence import Collector, Evidence, FileRequest, FileText, RecordDigest, Request
 from envaudit.model import Component, Gap, Json
 
-_METADATA = re.compile(r"(.*)/([^/]+)\.(dist-info/METADATA|egg-info/PKG-INFO|egg-info)$|(.*\.egg)/EGG-INFO/PKG-INFO$")
+_METADATA = re.compile(
+    r"(.*)/([^/]+)\.(dist-info/METADATA|egg-info/PKG-INFO|egg-info)$|(.*\.egg)/EGG-INFO/PKG-INFO$", re.S
+)
 _CAP = 1024 * 1024
 
 
@@ -103,9 +105,9 @@ def _headers(text: str) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     last: list[str] | None = None
     for line in text.splitlines():
-        if not line.strip():
+        if not line:
             break
-        if line[0] in " \t":
+        if line[0] in " \t":  # also a line of blanks only, as in the folded License of many packages
             if last is not None:
                 last[-1] += " " + line.strip()
             continue

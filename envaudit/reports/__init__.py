@@ -39,6 +39,14 @@ def failed(comparison: Comparison, fail_on: Severity | None) -> bool:
     return fail_on is not None and any(True for _ in comparison.at_least(fail_on))
 
 
+def all_seen(comparison: Comparison) -> bool:
+    """Whether every rule could judge, and the Python and its distributions were seen whole on both sides."""
+    sides = (comparison.train, comparison.serve)
+    return not comparison.unknowns and not any(
+        gap.kind in ("python", "distribution") for side in sides for gap in side.gaps
+    )
+
+
 def by_reason(gaps: Iterable[Gap]) -> dict[str, list[str]]:
     """What was not seen, in words, under the reason that it has in common."""
     grouped: dict[str, list[str]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Json, Severity, Snapshot
-from envaudit.reports import Report, View, by_reason, failed, plain
+from envaudit.reports import Report, View, all_seen, by_reason, failed, plain
 
 WIDTH = 80
 IN_FULL = 3
@@ -27,7 +27,10 @@ class _Paint:
 def render(comparison: Comparison, view: View) -> str:
     """The whole report, ending in a newline."""
     paint = _Paint(view.color)
-    lines = [_verdict(comparison, view, paint), ""]
+    lines = [_verdict(comparison, view, paint)]
+    if not all_seen(comparison):
+        lines.append("      (of what was seen; not all was: see the end)")
+    lines.append("")
     lines += _side("train", comparison.train)
     lines += _side("serve", comparison.serve)
     for assumption in comparison.assumptions:
@@ -55,15 +58,9 @@ def _verdict(comparison: Comparison, view: View, paint: _Paint) -> str:
         return f"{paint('FAIL', 'error')}  {counts}: serving does not satisfy what training used"
     if counts:
         return f"{paint('PASS', 'ok')}  {counts}; nothing as grave as --fail-on {view.fail_on or 'never'}"
-    if comparison.unknowns or _blind(comparison):
-        return f"{paint('PASS', 'ok')}  no difference that matters in what was seen; not all was seen (below)"
+    if not all_seen(comparison):
+        return f"{paint('PASS', 'ok')}  no difference that matters"
     return f"{paint('PASS', 'ok')}  serving has all that training used"
-
-
-def _blind(comparison: Comparison) -> bool:
-    """Whether part of what every comparison is about was not seen: the Python and its distributions."""
-    sides = (comparison.train, comparison.serve)
-    return any(gap.kind in ("python", "distribution") for side in sides for gap in side.gaps)
 
 
 def _side(label: str, snapshot: Snapshot) -> list[str]:

@@ -41,6 +41,9 @@ def weight(name: str, level: int, older: bool) -> Severity:
 
 def pin(name: str, component: Component) -> str:
     """The requirement that names exactly this version."""
+    label = attribute(component, "label")
+    if label and variant(label):  # ==2.4.0 alone is satisfied by every build of 2.4.0
+        return f"{name}=={component.version}+{label}"
     return f"{name}=={component.version}" if component.version else name
 
 

@@ -13,7 +13,7 @@ MAJOR, MINOR, PATCH = 0, 1, 2
 def plain(version: str) -> tuple[int, ...] | None:
     """``1.26.4`` -> ``(1, 26, 4)``; None for everything that is not just dotted numbers."""
     parts = version.split(".")
-    if all(part.isascii() and part.isdecimal() for part in parts):
+    if all(part.isascii() and part.isdecimal() and len(part) < 20 for part in parts):
         return tuple(map(int, parts))
     return None
 

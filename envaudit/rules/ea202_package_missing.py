@@ -53,6 +53,9 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
             continue
         there = serve.find("distribution", name)
         if isinstance(there, Gap):
+            if serve.target.declared and is_needed(name) and "requested" in component.attributes:
+                yield _left_open(name, component)
+                continue
             gaps.setdefault(there.reason, []).append(name)
         elif is_companion(name):
             parts.append((name, component))
@@ -62,6 +65,19 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
         yield Unknown(names[0] if len(names) == 1 else listed(names, 3), f"not seen in serving: {reason}")
     if parts and not lost(train, serve):
         yield _parts(parts)
+
+
+def _left_open(name: str, component: Component) -> Finding:
+    return Finding(
+        "warning",
+        name,
+        f"Serving does not name {name}: it is missing, or comes in whichever version something else pulls in.",
+        install((name, component)),
+        shown(component),
+        "not named",
+        REFERENCE,
+        (("distribution", name, "*"),),
+    )
 
 
 def _missing(name: str, component: Component, *, asked: bool) -> Finding:

@@ -2,7 +2,7 @@
 
 ## What it compares
 
-The names of all packages. What only serving has is told in one note; the list of drift names them all.
+The names of all packages. What only serving has is told in one note.
 
 ## Why it breaks
 
@@ -49,7 +49,9 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
             "No effect on the model is known.",
             f"Nothing has to be done. To remove what nothing needs: pip uninstall -y {' '.join(names[:5])}",
             None,
-            listed(names),
+            listed(names, len(names)),
+            None,
+            tuple(("distribution", name, "*") for name in names),
         )
 
 

@@ -119,8 +119,11 @@ def _files(name: str, ours: Component, theirs: Component, key: str) -> Finding:
     else:
         only = [file for file in before if file not in after]
         text = f"Files of {name} {what} in training only: {listed(only, 3)}. Training ran other code than serving will."
+    severity: Severity = "warning"
+    if key == "missing_files" and any(file.endswith("/__init__.py") and file.count("/") == 1 for file in only):
+        severity, text = "error", f"The files of {name} are gone: {listed(only, 3)}. Importing it fails."
     return Finding(
-        "warning",
+        severity,
         name,
         text,
         f"{install((name, ours))} --force-reinstall --no-deps",

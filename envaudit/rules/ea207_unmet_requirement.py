@@ -27,15 +27,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envaudit.model import Component, Finding, Snapshot, Unknown
+from envaudit.model import Component, Finding, Severity, Snapshot, Unknown
 from envaudit.rules import Rule
 from envaudit.rules._helpers import attributes, listed
+from envaudit.rules._packages import is_needed
 
 REFERENCE = "https://pip.pypa.io/en/stable/cli/pip_check/"
 
 
 def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
     """Look at what serving does not meet and training did."""
+    if train.target.declared:
+        return  # whether training met them, its lockfile does not say
     for name, theirs in sorted(serve.of("distribution").items()):
         if not theirs.attributes.get("unmet"):
             continue
@@ -43,8 +46,10 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
         new = [line for line in theirs.attributes["unmet"] if _requirement(line) not in accepted]
         if new:
             wanted = " ".join(f"'{_requirement(line)}'" for line in new)
+            gone = is_needed(name) and any(line.endswith("(not installed)") for line in new)
+            severity: Severity = "error" if gone else "warning"
             yield Finding(
-                "warning",
+                severity,
                 name,
                 f"{name} {theirs.version} declares that it does not work with what serving has: {listed(new, 3)}.",
                 f"pip install {wanted}",

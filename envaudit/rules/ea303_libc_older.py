@@ -60,7 +60,8 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
             "error",
             "C library",
             f"{listed(installed)} in serving: the wheel is made for {family} {needed}, and its compiled files will not "
-            f"load on {theirs.version} where they use it (version `GLIBC_{needed}' not found).",
+            f"load on {theirs.version} where they use it"
+            + (f" (version `GLIBC_{needed}' not found)." if family == "glibc" else "."),
             _fix(train),
             *sides,
             NOT_FOUND,
@@ -105,7 +106,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _fix(train: Snapshot) -> str:
     release, python = train.of("os").get("release"), train.of("python").get("python")
     minor = ".".join(str(python.version).split(".")[:2]) if python and python.version else "3"
-    codename = attribute(release, "codename") if isinstance(release, Component) else None
+    debian = isinstance(release, Component) and attribute(release, "id") == "debian"
+    codename = attribute(release, "codename") if debian and release else None
     return f"FROM python:{minor}-slim-{codename}" if codename else f"FROM python:{minor}-slim"
 
 

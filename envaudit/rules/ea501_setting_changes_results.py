@@ -54,7 +54,7 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
 
 def _finding(name: str, entry: dict[str, str], before: Component | None, after: Component | None) -> Finding:
     severity: Severity = "warning" if entry["compare"] == "equal" and entry["severity"] == "warning" else "note"
-    text = f"It sets {entry['effect']}."
+    text = f"Its effect: {entry['effect']}."
     if entry["compare"] == "equal":
         text += " Serving may give other answers than training."
     value = before.version if before is not None else None

@@ -27,9 +27,11 @@ from envaudit.model import Json
 
 _PYTHON: Final = re.compile(r"(python|pypy)[0-9.]*t?d?$")
 _WRAPPERS: Final = frozenset(
-    {"tini", "tini-static", "dumb-init", "docker-init", "catatonit", "env", "exec", "nice", "nohup"}
+    {"tini", "tini-static", "dumb-init", "docker-init", "catatonit", "env", "exec", "nice", "nohup", "setpriv"}
 )
-_WITH_USER: Final = frozenset({"gosu", "su-exec", "setpriv"})
+_WITH_USER: Final = frozenset({"gosu", "su-exec"})
+_WITH_VALUE: Final = frozenset({"-n"})  # nice -n 10
+_SHELLS: Final = frozenset({"sh", "bash", "dash", "ash"})
 _COMMON: Final = frozenset(prefix + name for prefix in ("", "/usr", "/usr/local") for name in ("/bin", "/sbin"))
 """Folders that hold programs of every kind: lying there does not tie a program to the Python beside it."""
 
@@ -62,8 +64,12 @@ def candidates(config: dict[str, Json], named: str | None) -> list[tuple[str, st
 def _started(words: list[str]) -> Iterator[str]:
     """The interpreters that a command line points to, best first; none where it does not tell."""
     words = _without_wrappers(words)
-    if not words:
-        return
+    if len(words) > 2 and posixpath.basename(words[0]) in _SHELLS and words[1] == "-c":
+        words = _without_wrappers(words[2].split())  # the shell form of CMD; more than a plain command tells nothing
+        if words and not re.fullmatch(r"[\w./-]+", words[0]):
+            return
+    if not words or posixpath.basename(words[0]) in ("conda", "mamba", "micromamba"):
+        return  # conda run names an environment, not a program
     folder, name = posixpath.split(words[0])
     if _PYTHON.match(name):
         if not folder or folder.startswith("/"):
@@ -78,7 +84,8 @@ def _without_wrappers(words: list[str]) -> list[str]:
     while words and posixpath.basename(words[0]) in _WRAPPERS | _WITH_USER:
         skip_user = posixpath.basename(words.pop(0)) in _WITH_USER
         while words and (words[0].startswith("-") or re.match(r"\w+=", words[0])):
-            words.pop(0)
+            if words.pop(0) in _WITH_VALUE and words:
+                words.pop(0)
         if skip_user and words:
             words.pop(0)
     return words

@@ -53,6 +53,7 @@ def inspect(python: str, request: Request, options: Options, chosen_by: str) -> 
             capture_output=True,
             timeout=options.timeout,
             check=False,
+            env=_environ(),
         )
     except subprocess.TimeoutExpired:
         raise InspectorError(
@@ -74,6 +75,16 @@ def with_pip(evidence: Evidence, python: str, options: Options) -> Evidence:
 
     options.progress(f"asking pip of {python}")
     return evidence._replace(pip=_pip_view.installed(python, options.timeout))
+
+
+def _environ() -> dict[str, str]:
+    """The environment as it was before this Python changed it: where the locale is C it exports LC_CTYPE (PEP 538)."""
+    from envaudit.targets import inspector
+
+    environ = dict(os.environ)
+    if "LC_CTYPE" in environ and not inspector.started_with("LC_CTYPE"):
+        del environ["LC_CTYPE"]
+    return environ
 
 
 def named_interpreter(text: str) -> str:

@@ -30,7 +30,12 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
 
     # The first entry of sys.path belongs to how envaudit was started (the script's folder, or the working
     # directory); a model trained in this environment does not see it.
-    started_from = ("", os.getcwd(), os.path.dirname(os.path.realpath(sys.argv[0])), os.path.dirname(sys.argv[0]))
+    started_from = (
+        "",
+        _working_directory(),
+        os.path.dirname(os.path.realpath(sys.argv[0])),
+        os.path.dirname(sys.argv[0]),
+    )
     path = [entry for entry in (sys.path[1:] if sys.path[:1] and sys.path[0] in started_from else sys.path) if entry]
     reply = inspector.serve(_live.as_json(request, options.timeout), path)
     others = list(_left_behind(sys.prefix))
@@ -38,6 +43,13 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
         others.append(activated[1])
     environment = Environment(sys.executable, sys.prefix, "envaudit is installed in it", tuple(dict.fromkeys(others)))
     return _local.with_pip(_live.evidence(reply, environment, request), sys.executable, options)
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it has been removed
+        return ""
 
 
 def _activated() -> tuple[str, str, str] | None:
@@ -52,7 +64,7 @@ def _activated() -> tuple[str, str, str] | None:
 
 def _left_behind(chosen: str) -> tuple[str, ...]:
     """A ``.venv`` or ``venv`` of the working directory that is not the environment that is looked at."""
-    folders = (os.path.join(os.getcwd(), name) for name in (".venv", "venv"))
+    folders = (os.path.join(_working_directory(), name) for name in (".venv", "venv"))
     return tuple(
         folder
         for folder in folders

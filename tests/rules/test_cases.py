@@ -35,6 +35,7 @@ NEVER_UNKNOWN = {
     "EA208": "EA202 tells that packages were not seen",
     "EA209": "EA202 tells that packages were not seen",
     "EA303": "EA302 tells that the C library was not seen",
+    "EA211": "EA202 tells that packages were not seen",
     "EA305": "EA301 tells that the operating system was not seen",
     "EA502": "EA501 tells that settings were not seen",
     "EA601": "EA202 tells that packages were not seen",

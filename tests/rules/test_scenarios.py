@@ -82,7 +82,7 @@ def test_the_cpu_build_of_torch_is_exactly_one_error() -> None:
     result = compare(train, serve)
     (finding,) = result.findings
     assert (finding.severity, finding.code, finding.subject) == ("error", "EA204", "torch")
-    assert finding.fix == "pip install 'torch==2.4.0' --index-url https://download.pytorch.org/whl/cu121"
+    assert finding.fix == "pip install 'torch==2.4.0+cu121' --index-url https://download.pytorch.org/whl/cu121"
     assert not result.drift
     assert not result.unknowns
 
