@@ -247,6 +247,7 @@ def test_an_interruption_is_one_line_and_leaves_no_half_file(number: signal.Sign
     deadline = time.monotonic() + 20
     while not any(_started(child) for child in _children(process.pid)) and time.monotonic() < deadline:
         time.sleep(0.02)
+    time.sleep(0.5)  # until the parent has noticed as well; before, only Popen itself knows of the child
     children = _children(process.pid)
     os.kill(process.pid, number)
     _, said = process.communicate(timeout=20)

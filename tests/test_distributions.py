@@ -241,6 +241,14 @@ def test_egg_info_forms_are_read(tmp_path: Path) -> None:
     assert gaps == []
 
 
+def test_an_archive_on_the_path_is_not_taken_for_empty(tmp_path: Path) -> None:
+    (tmp_path / "foo-1.0-py3.11.egg").write_bytes(b"PK")
+    _, gaps = of_folder(tmp_path / "foo-1.0-py3.11.egg")
+    assert [(gap.name, gap.reason.rpartition(": ")[2]) for gap in gaps] == [
+        (None, "an archive on sys.path is not read")
+    ]
+
+
 def test_the_copy_that_import_finds_wins(tmp_path: Path) -> None:
     for folder, version in (("second", "2.0"), ("first", "1.0")):
         lay(tmp_path / folder, f"pkg-{version}.dist-info", f"Name: pkg\nVersion: {version}\n")

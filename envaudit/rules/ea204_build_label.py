@@ -47,6 +47,8 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
     for name, ours, theirs in shared(train, serve, "distribution"):
         if theirs.version is None or attribute(ours, "label") == attribute(theirs, "label"):
             continue
+        if serve.target.declared and attribute(theirs, "label") is None:
+            continue  # a lockfile without a label takes whichever build its index offers
         if name in gone:
             hit.append((name, ours, theirs))
         elif _told_by_cuda(train, serve, name):

@@ -46,6 +46,7 @@ binascii = standard("binascii")
 json = standard("json")
 
 INSTALLER_NOTES = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
+RECORD_CAP = 32 * 1024 * 1024  # bytes; torch's is about one megabyte
 LISTED = 20  # modified and missing files named per RECORD
 SLACK = 2.0  # seconds by which a file may be younger than its RECORD without being hashed
 
@@ -119,7 +120,9 @@ class Gatherer(object):
                 names = sorted(os.listdir(folder or "/"))
             except OSError as error:
                 names = []
-                if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                if isinstance(error, NotADirectoryError) and folder in self.sites:
+                    self.errors[folder] = "an archive on sys.path is not read"
+                elif not isinstance(error, (FileNotFoundError, NotADirectoryError)):
                     self.errors[folder] = error.strerror or str(error)
             self.listings[folder] = names
         return self.listings[folder]
@@ -191,7 +194,10 @@ class Gatherer(object):
         """
         try:
             with open(path, "rb", opener=unblocked) as stream:
-                text = stream.read().decode("utf-8", "replace")
+                data = stream.read(RECORD_CAP + 1)
+            if len(data) > RECORD_CAP:
+                return {"error": "longer than %d bytes" % RECORD_CAP}
+            text = data.decode("utf-8", "replace")
             written = os.stat(path).st_mtime + SLACK
         except (FileNotFoundError, NotADirectoryError):
             return None
