@@ -52,10 +52,10 @@ def test_the_first_candidate(config: dict[str, Json], expected: list[tuple[str, 
 
 
 def test_other_environments() -> None:
-    places = _active.places({"workdir": "/service/app/", "env": {"VIRTUAL_ENV": "/odd/env"}})
-    names = ["/opt/venv/pyvenv.cfg", "/odd/env/pyvenv.cfg", "/service/app/.venv/pyvenv.cfg", "/usr/bin/python3",
+    places = _active.places({"workdir": "/web/app/", "env": {"VIRTUAL_ENV": "/odd/env"}})
+    names = ["/opt/venv/pyvenv.cfg", "/odd/env/pyvenv.cfg", "/web/app/.venv/pyvenv.cfg", "/usr/bin/python3",
              "/usr/local/bin/python3", "/opt/conda/conda-meta", "/etc/other"]  # fmt: skip
-    assert _active.others(names, places, INTERPRETER) == ("/odd/env", "/opt/conda", "/usr/local", "/service/app/.venv")
+    assert _active.others(names, places, INTERPRETER) == ("/odd/env", "/opt/conda", "/usr/local", "/web/app/.venv")
 
 
 def test_names_that_only_this_module_wanted_are_taken_out() -> None:
