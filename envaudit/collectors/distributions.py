@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from envaudit.collectors import _conda, _requires
+from envaudit.collectors import _conda, _requires, _sites
 from envaudit.collectors._names import normalise
 from envaudit.collectors._redact import redact_url
 from envaudit.evidence import Collector, Evidence, FileRequest, FileText, RecordDigest, Request
@@ -77,7 +77,7 @@ def _shadowed(winner: _Found, copies: list[_Found]) -> list[Json]:
 
 
 def _all(evidence: Evidence) -> Iterator[_Found | Gap]:
-    ranks = {path.rstrip("/"): rank for rank, path in enumerate(evidence.interpreter["path"])}
+    ranks = _sites.ranks(evidence)
     for path, file in evidence.files.items():
         match = _METADATA.match(path)
         if match is None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from envaudit.collectors import _sites
 from envaudit.collectors._names import normalise
 from envaudit.evidence import Collector, Evidence, FileRequest, Request
 from envaudit.model import Component, Gap, Json
@@ -57,7 +58,7 @@ def collect(evidence: Evidence) -> Iterator[Component | Gap]:
 
 def _distributions(evidence: Evidence) -> dict[str, str]:
     """Version by normalised name, from the names of the dist-info folders; the first on sys.path counts."""
-    order = {str(site).rstrip("/"): rank for rank, site in enumerate(evidence.interpreter.get("path", ()))}
+    order = _sites.ranks(evidence)
     found: dict[str, tuple[int, str]] = {}
     for path in evidence.names:
         site, _, folder = path.rpartition("/")
@@ -70,7 +71,7 @@ def _distributions(evidence: Evidence) -> dict[str, str]:
 
 def _first(evidence: Evidence, ending: str) -> tuple[str, str, str] | None:
     """Path, text and error of the file with this ending that sys.path finds first."""
-    order = {str(site).rstrip("/"): rank for rank, site in enumerate(evidence.interpreter.get("path", ()))}
+    order = _sites.ranks(evidence)
     paths = [path for path in evidence.files if path.endswith(ending)]
     if not paths:
         return None

@@ -92,7 +92,7 @@ def evidence(reply: dict[str, Json], environment: Environment, request: Request)
         environment=environment,
         offers=OFFERS,
         interpreter=reply["interpreter"],
-        files={path: _file(content, bool(binary) and path in binary) for path, content in reply["files"].items()},
+        files={path: _file(content, path in binary) for path, content in reply["files"].items()},
         names=tuple(reply["names"]),
         records={path: _record(content) for path, content in reply["records"].items()},
         commands={tuple(arguments): CommandOutput(*output) for arguments, output in reply["commands"]},

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from envaudit.errors import LockfileError
 from envaudit.evidence import MIB, FileText, RequirementLine
+from envaudit.targets import _lock_file
 
 CAP: Final = 16 * MIB
 """Bytes of one file."""
@@ -174,14 +175,9 @@ def projects(lines: Iterable[RequirementLine]) -> dict[str, FileText]:
 
 def _text(path: str, included_from: str) -> str:
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(CAP + 1)
+        data = _lock_file.read(path, CAP, included_from)
     except FileNotFoundError:
         raise LockfileError(f"{included_from or path + ': '}{_missing(path, included_from)}") from None
-    except OSError as error:
-        raise LockfileError(f"{included_from}{path}: cannot be read: {error.strerror or error}") from None
-    if len(data) > CAP:
-        raise LockfileError(f"{path}: is larger than {CAP // MIB} MiB")
     text = decode(data, path)
     if "\0" in text:
         raise LockfileError(f"{path}: is no text (it holds NUL bytes; UTF-16 needs a byte order mark)")

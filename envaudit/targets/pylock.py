@@ -8,6 +8,7 @@ from typing import Final
 from envaudit.errors import LockfileError, TargetError
 from envaudit.evidence import MIB, Evidence, Options, Request, Target
 from envaudit.model import Json
+from envaudit.targets import _lock_file
 
 CAP: Final = 64 * MIB
 
@@ -30,15 +31,9 @@ def claims(path: str) -> bool:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(CAP + 1)
+        return _lock_file.read(path, CAP)
     except FileNotFoundError:
         raise TargetError(f"{path}: no such file") from None
-    except OSError as error:
-        raise LockfileError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if len(data) > CAP:
-        raise LockfileError(f"{path}: is larger than {CAP // MIB} MiB")
-    return data
 
 
 def _parse(data: bytes, where: str) -> dict[str, Json]:
