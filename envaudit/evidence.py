@@ -105,7 +105,7 @@ class Evidence(NamedTuple):
     """All that one target handed over.
 
     Live and static targets fill ``interpreter``, ``files``, ``names``, ``records``, ``commands``, ``environ``;
-    lockfile targets fill ``requirements`` or ``lock`` and leave the rest. ``offers`` names the parts that this
+    lockfile targets fill ``requirements`` or ``pylock`` and leave the rest. ``offers`` names the parts that this
     target could serve at all: what is not in it was not *seen*, and ``unseen`` says why.
     """
 

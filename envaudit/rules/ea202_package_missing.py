@@ -5,7 +5,8 @@
 The names of all packages. A missing package whose objects commonly sit inside model files (knowledge/packages.toml)
 is an error. Any other is a warning if somebody asked for it by name in training (the REQUESTED file), and a note if it
 only came along with another package. Installers, notebooks, test and lint tools, and envaudit's own dependencies
-(knowledge/tools.toml) are a note, as are the parts of CUDA that come as wheels.
+(knowledge/tools.toml) are a note, as are the parts of CUDA that come as wheels. A requirements file that does not name
+what training asked for, and models hold, is a warning: it may still come in with something else.
 
 ## Why it breaks
 

@@ -4,7 +4,8 @@
 
 What direct_url.json (PEP 610) says: repository and commit, archive and hash, whether it is an editable install. Also
 the files whose content is not what RECORD says (`modified`) or that are gone (`missing_files`). Differences are a
-warning; two installs from folders, whose contents cannot be compared, are a note.
+warning, a package whose own `__init__.py` is gone in serving an error; two installs from folders, whose contents
+cannot be compared, are a note. Where the versions differ, EA201 speaks.
 
 ## Why it breaks
 

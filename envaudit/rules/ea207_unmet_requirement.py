@@ -3,7 +3,8 @@
 ## What it compares
 
 The requirements that each package of serving declares against what is installed there, as `pip check` does. What does
-not hold in training either is left out.
+not hold in training either is left out. It is a warning, and an error where something that a package of models needs
+(knowledge/packages.toml) is not installed at all.
 
 ## Why it breaks
 

@@ -6,8 +6,8 @@ The one that serves is the one that process 1 runs in. So, in this order:
 2. the program that entry point and command start, where that settles it: a python by its path, a program in
    the bin folder of an environment (``/opt/venv/bin/gunicorn`` runs in ``/opt/venv`` whatever VIRTUAL_ENV
    says), or a bare ``python``, which means the one on PATH. Wrappers (``tini --``, ``env A=b``) are skipped.
-   A program in a common folder (``/usr/local/bin/entrypoint.sh``) tells nothing, and the text of a shell
-   (``sh -c ...``) is not interpreted;
+   A program in a common folder (``/usr/local/bin/entrypoint.sh``) tells nothing, nor does ``conda run``; of a
+   shell's text (``sh -c ...``) only a plain command is understood;
 3. VIRTUAL_ENV, then CONDA_PREFIX: set for people and tools to find the environment, but no program obeys
    them by itself;
 4. ``python3``, then ``python``, on the PATH of the image.
