@@ -157,3 +157,61 @@ class Comparison(NamedTuple):
         """The findings of this severity and graver."""
         limit = SEVERITIES.index(severity)
         return (finding for finding in self.findings if SEVERITIES.index(finding.severity) <= limit)
+
+
+Question = Literal["load", "predict", "same"]
+"""Will it load? Will it predict? Will it answer the same as it did in training?"""
+
+QUESTIONS: Final[tuple[Question, ...]] = ("load", "predict", "same")
+
+How = Literal["executed", "proved", "likely"]
+"""How an answer is known: it was really done there; it follows from the file and the target's own code; or it follows
+with an assumption that usually holds."""
+
+
+class Answer(NamedTuple):
+    """The answer to one question about one artifact in one target."""
+
+    value: Literal["yes", "no", "unknown"]
+    how: How
+
+
+class Reason(NamedTuple):
+    """Why an answer is not a plain yes: one cause, with what proves it."""
+
+    question: Question
+    value: Literal["no", "unknown"]
+    how: How
+    cause: str
+    """The kind of cause, a slug that stays: ``missing-module``, ``missing-name``, ``missing-attribute``, ..."""
+    error: str
+    """What Python will print, exactly, as in ``ModuleNotFoundError: No module named 'sklearn.ensemble.forest'``; a
+    description in words where nothing will be printed."""
+    explanation: str
+    """The cause in one sentence."""
+    evidence: tuple[str, ...] = ()
+    """The chain from the need to what is (not) there: ``byte 112 of the file names ...``, ``sklearn/x.py:31 reads``."""
+    fix: str = ""
+    """The command or change that mends it; empty where none is known."""
+    reference: str | None = None
+    subject: str = ""
+    """The class, module or attribute that it is about, shortly."""
+
+
+class Verdict(NamedTuple):
+    """What will happen to one artifact in one target: the three answers, and the reasons for each that is not yes."""
+
+    artifact: str
+    target: str
+    load: Answer
+    predict: Answer
+    same: Answer
+    reasons: tuple[Reason, ...] = ()
+    summary: str = ""
+    """What the artifact is, in a line."""
+    notes: tuple[str, ...] = ()
+    """What was not looked at, or had to be assumed."""
+
+    def answer(self, question: Question) -> Answer:
+        """The answer to one of the three questions."""
+        return {"load": self.load, "predict": self.predict, "same": self.same}[question]
