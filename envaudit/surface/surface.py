@@ -1,0 +1,196 @@
+"""``Surface``: the modules that a target's Python would import, found by its import system's rules, never imported.
+
+The rules are those of ``importlib._bootstrap_external`` (docs.python.org/3/reference/import.html): built-in modules
+first, then each entry of ``sys.path`` (for a submodule: of its parent's ``__path__``) in order; in each a folder with
+an ``__init__`` before an extension module before source before bytecode, and a folder without an ``__init__`` as a
+portion of a namespace package (PEP 420) if nothing else is found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from envaudit.surface import _stdlib
+from envaudit.surface._distributions import Distributions
+from envaudit.surface.tree import FolderTree, Kind, ModuleFile, Tree
+
+if TYPE_CHECKING:
+    from envaudit.surface.extensions import Extension
+
+_CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=]", re.M)
+_EXTENDS_PATH = (b"extend_path(", b"declare_namespace(")
+
+
+class Surface:
+    """What the packages of one target offer, read from their files, lazily."""
+
+    def __init__(
+        self,
+        python: tuple[int, int],
+        trees: Sequence[Tree],
+        where: str,
+        *,
+        builtins: Iterable[str] | None = None,
+        suffix: str | None = None,
+        standard_library: bool = True,
+    ) -> None:
+        """``builtins``: the interpreter's ``sys.builtin_module_names`` (None: not asked), ``suffix`` its first
+        extension suffix, ``standard_library``: whether its folders are among the trees."""
+        self.python = python
+        self.where = where
+        """How the target is called, for messages."""
+        self.trees = tuple(trees)
+        self._builtins = None if builtins is None else frozenset(builtins)
+        self._standard_library = standard_library
+        self._suffixes = _suffixes(python, suffix)
+        self._found: dict[str, ModuleFile | None] = {}
+        self._extensions: dict[str, Extension | None] = {}
+        self.distributions = Distributions(self.trees)
+
+    @classmethod
+    def of_folders(cls, python: tuple[int, int], roots: Iterable[str], where: str) -> Surface:
+        """The surface of folders of this machine, in the order of ``sys.path``; the folder of the standard library is
+        taken to be among them where one holds an ``os.py``."""
+        trees = [FolderTree(root) for root in roots]
+        return cls(python, trees, where, standard_library=any("os.py" in (tree.names("") or ()) for tree in trees))
+
+    def find(self, module: str) -> ModuleFile | None:
+        """Where a module comes from; None where importing it would raise ``ModuleNotFoundError``."""
+        if module not in self._found:
+            self._found[module] = self._find(module)
+        return self._found[module]
+
+    def source(self, module: str) -> str | None:
+        """The text of a module's source, decoded as PEP 263 says; None where it has none, or none that decodes."""
+        found = self.find(module)
+        if found is None or found.tree is None or not found.path.endswith(".py"):
+            return None
+        data = found.tree.read(found.path)
+        return None if data is None else decoded(data)
+
+    def extension(self, module: str) -> Extension | None:
+        """The facts that a compiled module's file shows; None where it is none or cannot be read."""
+        if module not in self._extensions:
+            found = self.find(module)
+            if found is None or found.kind != "extension" or found.tree is None:
+                self._extensions[module] = None
+            else:
+                from envaudit.surface import extensions
+
+                self._extensions[module] = extensions.read(self, found)
+        return self._extensions[module]
+
+    def version(self, name: str) -> str | None:
+        """The version of a distribution, or of the distribution that a top-level module belongs to."""
+        return self.distributions.version(name)
+
+    def prefetch(self, packages: Iterable[str]) -> None:
+        """A hint that these top-level packages will be read: trees that lie far away fetch them in one round."""
+        wanted = list(dict.fromkeys(name.partition(".")[0] for name in packages))
+        for tree in self.trees:
+            fetch = getattr(tree, "prefetch", None)
+            if fetch is not None:
+                fetch(wanted)
+
+    def _find(self, module: str) -> ModuleFile | None:
+        parent, _, name = module.rpartition(".")
+        if not name:
+            return None
+        if module == "os.path":  # os is no package: it puts this name into sys.modules
+            found = self.find("posixpath")
+            return found and found._replace(module=module)
+        if parent:
+            package = self.find(parent)
+            if package is None:
+                return None
+            if package.kind == "stdlib":
+                return ModuleFile("stdlib", module, None, "")
+            return self._in_portions(module, name, package.portions) or self._in_extended_path(module, package)
+        if name in (_stdlib.builtin(self.python) if self._builtins is None else self._builtins):
+            return ModuleFile("builtin", module, None, "")
+        standard = name in _stdlib.standard(self.python)
+        if standard and not self._standard_library:
+            return ModuleFile("stdlib", module, None, "")
+        found = self._in_portions(module, name, tuple((tree, "") for tree in self.trees))
+        if found is None and self._builtins is None and standard and name in _stdlib.compiled():
+            # Some builds link more of the library into the interpreter; this one was not asked.
+            return ModuleFile("builtin", module, None, "")
+        return found
+
+    def _in_portions(self, module: str, name: str, portions: tuple[tuple[Tree, str], ...]) -> ModuleFile | None:
+        namespace: list[tuple[Tree, str]] = []
+        for tree, folder in portions:
+            names = tree.names(folder)
+            if not names:
+                continue
+            path = f"{folder}/{name}" if folder else name
+            if name in names:
+                inside = tree.names(path)
+                if inside is not None:
+                    initial = self._file(inside, "__init__")
+                    if initial:
+                        kind: Kind = "package" if initial[1].endswith(".py") else initial[0]
+                        return ModuleFile(kind, module, tree, f"{path}/{initial[1]}", ((tree, path),))
+                    namespace.append((tree, path))
+            plain = self._file(names, name)
+            if plain:
+                return ModuleFile(plain[0], module, tree, f"{folder}/{plain[1]}" if folder else plain[1])
+        if namespace:
+            return ModuleFile("namespace", module, None, "", tuple(namespace))
+        return None
+
+    def _file(self, names: frozenset[str], stem: str) -> tuple[Kind, str] | None:
+        """The file that a module of that name is loaded from, in the order of the loaders."""
+        start = stem + "."
+        compiled = [name for name in names if name.endswith(".so") and name.startswith(start)]
+        for pattern in self._suffixes:
+            for name in sorted(compiled):
+                if pattern.fullmatch(name, len(stem)):
+                    return "extension", name
+        if stem + ".py" in names:
+            return "source", stem + ".py"
+        if stem + ".pyc" in names:
+            return "bytecode", stem + ".pyc"
+        return None
+
+    def _in_extended_path(self, module: str, package: ModuleFile) -> ModuleFile | None:
+        """A submodule of a package that spreads itself over ``sys.path`` (pkgutil, pkg_resources)."""
+        if package.kind != "package" or package.tree is None:
+            return None
+        data = package.tree.read(package.path) or b""
+        if not any(words in data for words in _EXTENDS_PATH):
+            return None
+        above, _, last = package.module.rpartition(".")
+        parent = self.find(above) if above else None
+        tops = parent.portions if parent else tuple((tree, "") for tree in self.trees)
+        portions = tuple((tree, f"{folder}/{last}" if folder else last) for tree, folder in tops)
+        return self._in_portions(module, module.rpartition(".")[2], portions)
+
+
+def _suffixes(python: tuple[int, int], suffix: str | None) -> list[re.Pattern[str]]:
+    """What may follow a module's name in an extension's file name; the platform is left open where it is not known."""
+    version = f"{python[0]}{python[1]}"
+    own = re.escape(suffix) if suffix else rf"\.(?:cpython-{version}[dmu]*(?:-[\w-]+)?|pypy{version}-[\w-]+)\.so"
+    stable = [] if suffix and re.search(r"-\d+d?t", suffix) else [r"\.abi3\.so"]
+    return [re.compile(text) for text in (own, *stable, r"\.so")]
+
+
+def decoded(data: bytes) -> str | None:
+    """Python source as text: by its byte order mark, its coding line (PEP 263) or UTF-8; None where that fails."""
+    encoding = "utf-8-sig"
+    first = b"\n".join(data[:400].splitlines()[:2])
+    if _CODING.search(first):
+        import io
+        import tokenize
+
+        try:
+            encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        except (SyntaxError, LookupError):
+            return None
+    try:
+        text = data.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return None
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
