@@ -7,6 +7,8 @@
     │   └── InspectorError    the inspector could not run there: no Python, too old, time-out
     ├── SnapshotError         a snapshot file is truncated, foreign or of a newer schema
     ├── LockfileError         a requirements or lock file has an error; the message names file and line
+    ├── ArtifactError         a model file is truncated, damaged, hostile, or of no format that is read
+    ├── SandboxError          a model cannot be run there safely, or a sample of it cannot be read
     └── MissingExtraError     an optional dependency is needed: "pip install 'envaudit[docker]'"
 
 A part that merely could not be *seen* is no exception but a :class:`envaudit.model.Gap`; a difference is a
@@ -42,6 +44,14 @@ class SnapshotError(EnvauditError):
 
 class LockfileError(EnvauditError):
     """A requirements or lock file cannot be read; the message starts with ``file:line:`` where known."""
+
+
+class ArtifactError(EnvauditError):
+    """A model file is truncated, damaged, beyond the limits, or not a model file; the message starts with its path."""
+
+
+class SandboxError(EnvauditError):
+    """There is no way to run a model there safely, or a sample or its expected answers cannot be read."""
 
 
 class MissingExtraError(EnvauditError):

@@ -34,9 +34,10 @@ class Made:
     """An object that loading makes by calling ``call(*args, **kwargs)`` and then feeding it.
 
     ``how``: ``reduce`` calls it, ``newobj`` calls ``call.__new__(call, *args)``, ``inst`` is the protocol-0 form of
-    ``reduce`` (a classic instance). ``state`` is what BUILD hands to ``__setstate__`` or ``__dict__`` (:data:`UNSET`
-    where there is no BUILD; a second BUILD is kept in ``more_states``), ``items`` what is appended or added,
-    ``pairs`` what is set by key.
+    ``reduce`` (a classic instance), ``ext`` a number of copyreg's extension registry, which only the target can
+    resolve: ``args`` holds it and ``call`` is None. ``state`` is what BUILD hands to ``__setstate__`` or ``__dict__``
+    (:data:`UNSET` where there is no BUILD; a second BUILD is kept in ``more_states``), ``items`` what is appended or
+    added, ``pairs`` what is set by key.
     """
 
     __slots__ = ("args", "at", "call", "how", "items", "kwargs", "more_states", "pairs", "state")
@@ -70,6 +71,22 @@ class Made:
         return f"<{self.how} {self.call} at {self.at}>"
 
 
+_RECONSTRUCTORS: Final = frozenset({"_reconstructor", "__newobj__", "__newobj_ex__"})
+
+
+def class_of(made: Made) -> Global | None:
+    """The class that a :class:`Made` becomes an instance of, as far as the stream says so: what is called, or the
+    first argument of copyreg's and Cython's reconstructors."""
+    call = made.call
+    if not isinstance(call, Global):
+        return None
+    if made.args and isinstance(made.args[0], Global):
+        copyreg = call.module in ("copyreg", "copy_reg") and call.name in _RECONSTRUCTORS
+        if copyreg or call.name.startswith("__pyx_unpickle_"):
+            return made.args[0]
+    return call
+
+
 class Items:
     """A list, tuple, set or frozenset. ``length`` is the real one; ``items`` may be cut (see :data:`LISTED`)."""
 
@@ -98,13 +115,21 @@ class Mapping:
 
 
 class Long(NamedTuple):
-    """A str, bytes, bytearray or int that is too long to be kept, or a protocol-5 out-of-band buffer."""
+    """A str, bytes, bytearray or int that is too long to be kept, or a protocol-5 out-of-band buffer.
+
+    ``kind`` is ``str``, ``bytes``, ``bytearray``, ``int``, ``buffer``; ``dropped`` for a reference back to a value that
+    was let go because the file holds too many (a note of the needs says so then).
+    """
 
     kind: str
     length: int
     """Characters or bytes."""
     start: Value
     """Its first 256 characters or bytes."""
+    end: Value = b""
+    """Its last 256 bytes (bytes and bytearray only): some payloads state their version there."""
+    at: int = -1
+    """Where its first byte lies, so that a reader can come back to it."""
 
 
 class DType:

@@ -1,0 +1,46 @@
+"""From a stream of pickles to needs: what the formats that are made of pickles share."""
+
+from __future__ import annotations
+
+from envaudit.artifacts._format import Source
+from envaudit.artifacts._machine import Machine
+from envaudit.needs import Needs, Value
+
+MAX_ROOTS = 1000
+"""Pickles in a row that are read."""
+
+_STARTS = frozenset(b"\x80(]})cNILFSVKJGMXUBC\x88\x89\x8a\x8c\x8f")
+"""Opcodes that a pickle can begin with."""
+
+
+def may_start_pickle(head: bytes) -> bool:
+    """Whether these could be the first bytes of a pickle."""
+    return bool(head) and head[0] in _STARTS
+
+
+def walk(machine: Machine) -> tuple[Value, ...]:
+    """Every pickle of the stream, one after the other; what follows them is noted."""
+    roots = [machine.load()]
+    reader = machine.reader
+    while not reader.at_end():
+        if reader.window[reader.pos] != 0x80 or len(roots) >= MAX_ROOTS:
+            machine.note(f"bytes that are no pickle follow at byte {reader.tell()}")
+            break
+        roots.append(machine.load())
+    return tuple(roots)
+
+
+def needs_of(source: Source, name: str, loader: str, machine: Machine, roots: tuple[Value, ...]) -> Needs:
+    """What a machine has seen, as needs."""
+    return Needs(
+        format=name,
+        loader=loader,
+        compression=source.compression,
+        size=source.size,
+        protocol=machine.protocol,
+        roots=roots,
+        globals=tuple(machine.globals.values()),
+        codes=tuple(machine.codes),
+        array_bytes=machine.array_bytes,
+        notes=tuple(machine.notes),
+    )
