@@ -2,7 +2,7 @@
 
 An artifact reader (``artifacts/``) walks the file without importing or calling anything and yields :class:`Needs`.
 Where a real load would call something, the graph holds a :class:`Made` that says what would be called, on what, and
-which state it would then be given. Plain constants (None, bool, int, float, complex, str, bytes) stand for
+which state it would then be given. Plain constants (None, bool, int, float, str, bytes, bytearray) stand for
 themselves. Values are mutable and shared where the stream shares them; the graph may be cyclic.
 
 ``at`` is the byte offset of the opcode in the *decompressed* stream, ``-1`` where there is none.
@@ -133,7 +133,7 @@ class Long(NamedTuple):
 
 
 class DType:
-    """A numpy dtype. Format: ``numpy.dtype.__reduce__`` and ``__setstate__`` (numpy/_core/src/multiarray/descriptor.c)."""
+    """A numpy dtype. Format: ``numpy.dtype.__reduce__``, ``__setstate__`` (numpy/_core/src/multiarray/descriptor.c)."""
 
     __slots__ = ("call", "fields", "itemsize", "made", "spec", "subdtype")
 
@@ -240,6 +240,9 @@ class Needs(NamedTuple):
     """Bytes of all arrays together."""
     versions: dict[str, tuple[str, ...]] = {}  # noqa: RUF012
     """Versions that the file itself states, by distribution: ``{"scikit-learn": ("1.4.2",)}``, sorted."""
+    nested: tuple[tuple[Made, Value], ...] = ()
+    """Pickles that stand as bytes in the file and that loading unpickles: the call that does, and what they yield.
+    Their globals are among ``globals``."""
     notes: tuple[str, ...] = ()
     """What a reader has to be told: a cut container, an old joblib form, nested pickles that were not opened, ..."""
 

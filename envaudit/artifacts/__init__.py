@@ -7,35 +7,58 @@ in :class:`envaudit.needs.Needs` or :class:`envaudit.errors.ArtifactError`.
 from __future__ import annotations
 
 import os
-from typing import cast
+import stat
+from typing import BinaryIO, cast
 
 from envaudit import registry
-from envaudit.artifacts._format import HEAD, Format, Progress, Source
-from envaudit.artifacts._stream import DecodedStream, compression_of
+from envaudit.artifacts._format import Format, Source
+from envaudit.artifacts._lookalikes import name_archive, name_lookalike
+from envaudit.artifacts._reader import Progress
+from envaudit.artifacts._stream import compression_of
 from envaudit.errors import ArtifactError
 from envaudit.needs import Needs
 
 
 def read(path: str, progress: Progress | None = None) -> Needs:
     """Read what a model file needs. Raises :class:`ArtifactError` with one line that says what is wrong."""
-    if os.path.isdir(path):
-        raise ArtifactError(f"{path}: a folder, not a model file: name the file in it")
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            source = Source(path, file, size, file.read(HEAD), None, progress)
-            return _read(source)
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read: {error.strerror or error}") from None
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise ArtifactError(f"{path}: a folder, not a model file: name the file in it")
+        if not stat.S_ISREG(mode):
+            raise ArtifactError(f"{path}: not a regular file")
+        with open(path, "rb", buffering=0) as file:
+            return _read(_opened(Source(path, cast("BinaryIO", file), progress)))
+    except (OSError, ValueError) as error:
+        text = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise ArtifactError(f"{path}: cannot be read: {text}") from None
+    except (MemoryError, RecursionError) as error:
+        raise ArtifactError(f"{path}: beyond the limits of reading without loading: {type(error).__name__}") from None
+
+
+def _opened(source: Source) -> Source:
+    """Look into a compressed file, or into a zip archive of one member (``pandas.to_pickle``)."""
+    kind = compression_of(source.head)
+    if kind:
+        return Source(source.path, source.file, source.progress, kind)
+    members = list(source.members.values())
+    if len(members) == 1 and not members[0].name.endswith((".npy", "data.pkl")):
+        return Source(source.path, source.file, source.progress, "zip", members[0])
+    return source
 
 
 def _read(source: Source) -> Needs:
-    kind = compression_of(source.head)
-    if kind:
-        stream = DecodedStream(source.file, 0, source.size, kind, source.path)
-        source = source._replace(head=stream.read(HEAD), compression=kind)
-    for name in registry.load("artifacts", "FORMAT").values():
-        found = cast(Format, name)
-        if found.matches(source):
-            return found.read(source)
-    raise ArtifactError(f"{source.path}: not a model file of a known format: it starts with {source.head[:16]!r}")
+    lookalike = name_lookalike(source)
+    if lookalike:
+        inside = f" (inside {source.compression})" if source.compression else ""
+        raise ArtifactError(f"{source.path}: {lookalike}{inside}")
+    for found in registry.load("artifacts", "FORMAT").values():
+        variant = cast(Format, found)
+        if variant.matches(source):
+            return variant.read(source)
+    if source.members:
+        raise ArtifactError(f"{source.path}: {name_archive(list(source.members))}")
+    raise ArtifactError(
+        f"{source.path}: of no known format: it starts with {source.head[:16]!r}; "
+        "read are pickle, joblib, torch, npy and npz files"
+    )

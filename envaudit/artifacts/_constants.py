@@ -58,7 +58,7 @@ def counted_long(m: State, size: int) -> None:
 def old_string(m: State, data: bytes) -> None:
     """A ``str`` of Python 2: text or bytes, as the loader's ``encoding`` has it; Latin-1 loses nothing."""
     if not data.isascii():
-        m.note(f"a Python 2 string that is not ASCII at byte {m.at}: pickle.load takes it only with encoding='latin1'")
+        m.note("holds Python 2 strings that are not ASCII: pickle.load takes them only with encoding='latin1'")
     m.stack.append(data.decode("latin-1"))
 
 

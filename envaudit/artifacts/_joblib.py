@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from envaudit.artifacts._numpy import SMALL, holds_objects, shape_of
-from envaudit.needs import Array, DType, Made, class_of
+from envaudit.artifacts._numpy import SMALL, fill_array, holds_objects, shape_of
+from envaudit.needs import Array, DType, Items, Made, Value, class_of
 
 if TYPE_CHECKING:
     from envaudit.artifacts._state import State
@@ -69,14 +69,18 @@ def _nested(m: State, found: Array) -> None:
         found.items, found.nbytes = inner.items, inner.nbytes
 
 
-def _companion(m: State, found: Array, state: dict[str, object]) -> Array:
+def _companion(m: State, found: Array, state: dict[str, Value]) -> Array:
     """joblib < 0.10 wrote each array into a file of its own."""
-    name = state.get("filename")
     m.note("written by joblib < 0.10, each array in a file of its own beside this one")
+    name, header = state.get("filename"), state.get("state")
+    if type(header) is Items:  # ZNDArrayWrapper: (version, shape, dtype, is Fortran), the bytes in a Z-file
+        if len(header.items) == 4 and type(header.items[2]) is DType:
+            fill_array(m, found, header.items[2], header.items[1], "F" if header.items[3] else "C", None)
+        return found
     known = m.companion(name) if type(name) is str else None
     if known is None:
         m.note(f"the companion file {str(name)[:100]!r} is not there or not readable")
     else:
-        found.dtype, found.shape, found.order, found.nbytes = known.dtype, known.shape, known.order, known.nbytes
-        m.array_bytes += found.nbytes
+        found.dtype, found.shape, found.order = known.dtype, known.shape, known.order
+        found.nbytes, found.data, found.items = known.nbytes, known.data, known.items
     return found

@@ -37,8 +37,18 @@ def make_dtype(m: State, made: Made) -> Value:
     return found
 
 
+def spec_dtype(spec: str) -> DType:
+    """The dtype that numpy writes as ``<f8``."""
+    found = DType(spec)
+    _measure(found, spec[:1])
+    unit = re.search(r"\[.*\]$", spec)
+    if unit:
+        found.spec = f"{spec.partition('[')[0]}{unit[0]}"
+    return found
+
+
 def _measure(found: DType, order: Value) -> None:
-    match = _SIZED.fullmatch(found.spec.lstrip("<>|="))
+    match = _SIZED.fullmatch(found.spec.lstrip("<>|=").partition("[")[0])
     if not match:
         return
     kind, digits = match.groups()
@@ -144,7 +154,7 @@ def set_array(m: State, found: Array, state: Value) -> None:
     if len(values) != 5 or type(values[2]) is not DType:
         return
     _, shape, dtype, fortran, data = values
-    _fill(m, found, dtype, shape, "F" if fortran is True or fortran == 1 else "C", data)
+    fill_array(m, found, dtype, shape, "F" if fortran is True or fortran == 1 else "C", data)
 
 
 def make_from_buffer(m: State, made: Made) -> Value:
@@ -155,18 +165,19 @@ def make_from_buffer(m: State, made: Made) -> Value:
     found.made = made
     found.subclass = Global("numpy", "ndarray")
     data, dtype, shape, order = made.args[:4]
-    _fill(m, found, dtype, shape, order if type(order) is str else "C", data)
+    fill_array(m, found, dtype, shape, order if type(order) is str else "C", data)
     return found
 
 
-def _fill(m: State, found: Array, dtype: DType, shape: Value, order: str, data: Value) -> None:
+def fill_array(m: State, found: Array, dtype: DType, shape: Value, order: str, data: Value) -> None:
+    """Set what a pickled array says of itself."""
     found.dtype, found.shape, found.order = dtype, shape_of(shape), order
     if type(data) is Made and str(data.call) == "_codecs.encode" and data.args and type(data.args[0]) is str:
         data = data.args[0].encode("latin-1", "replace")
     elif type(data) is str:
         data = data.encode("latin-1", "replace")
-    if type(data) is bytes and len(data) <= SMALL:
-        found.data = data
+    if type(data) in (bytes, bytearray) and len(data) <= SMALL:
+        found.data = bytes(data)
     elif type(data) is Items:
         found.items = data
     found.nbytes = size_of(found)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from envaudit.artifacts import _constants, _numpy
+from envaudit.artifacts._bytecode import builds_code, note_code
 from envaudit.artifacts._constants import Handler, push
 from envaudit.artifacts._joblib import is_wrapper, read_wrapped
+from envaudit.artifacts._nested import open_nested, unpickles
 from envaudit.artifacts._reader import EDGE, KEPT_BYTES
 from envaudit.artifacts._state import DROPPED, PLAIN, State
+from envaudit.artifacts._versions import note_versions
 from envaudit.needs import UNSET, Array, DType, Global, Items, Made, Mapping, Persistent, Value
 
 HIGHEST_PROTOCOL: Final = 5
 
+MAX_PERSISTENT: Final = 100_000
 REFUSING: Final = PLAIN | {Items}
 
 EMPTY_TUPLE: Final = Items("tuple", [])
@@ -170,8 +174,16 @@ def _extension(size: int) -> Handler:
 
 def _make(m: State, how: str, call: Value, args: list[Value], kwargs: Value = None) -> None:
     made = Made(how, call, args, kwargs, m.at)
-    special = _numpy.MAKERS.get((call.module, call.name)) if type(call) is Global and how == "reduce" else None
-    m.stack.append(special(m, made) if special else made)
+    if how == "reduce":
+        special = _numpy.MAKERS.get((call.module, call.name)) if type(call) is Global else None
+        if special:
+            m.stack.append(special(m, made))
+            return
+        if builds_code(call):
+            note_code(m, made)
+        elif unpickles(call):
+            open_nested(m, made)
+    m.stack.append(made)
 
 
 def _arguments(value: Value) -> list[Value]:
@@ -214,7 +226,8 @@ def _build(m: State) -> None:
             target.state = state
         elif len(target.more_states) < m.listed:
             target.more_states.append(state)
-        if is_wrapper(target) and not m.nested:
+        note_versions(m, target, state)
+        if is_wrapper(target) and not m.depth:
             m.stack.pop()
             m.stack.append(read_wrapped(m, target))
     elif type(target) is DType:
@@ -227,12 +240,19 @@ def _build(m: State) -> None:
         m.note(f"a state is given to a {type(target).__name__} at byte {m.at}, which is not followed")
 
 
+def _refer(m: State, to: Value) -> None:
+    found = Persistent(to, m.at)
+    if len(m.persistent) < MAX_PERSISTENT:
+        m.persistent.append(found)
+    m.stack.append(found)
+
+
 def _persid(m: State) -> None:
-    m.stack.append(Persistent(_name(m), m.at))
+    _refer(m, _name(m))
 
 
 def _binpersid(m: State) -> None:
-    m.stack.append(Persistent(m.stack.pop(), m.at))
+    _refer(m, m.stack.pop())
 
 
 # -- memo and framing -----------------------------------------------------------------------------------------------

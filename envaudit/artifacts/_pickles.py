@@ -9,7 +9,7 @@ from envaudit.needs import Needs, Value
 MAX_ROOTS = 1000
 """Pickles in a row that are read."""
 
-_STARTS = frozenset(b"\x80(]})cNILFSVKJGMXUBC\x88\x89\x8a\x8c\x8f")
+_STARTS = frozenset(b"\x80(]})cNILFSVPKJGMXUTBC\x82\x83\x84\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x96\x97")
 """Opcodes that a pickle can begin with."""
 
 
@@ -42,5 +42,7 @@ def needs_of(source: Source, name: str, loader: str, machine: Machine, roots: tu
         globals=tuple(machine.globals.values()),
         codes=tuple(machine.codes),
         array_bytes=machine.array_bytes,
+        versions={name: tuple(sorted(found)) for name, found in sorted(machine.versions.items())},
+        nested=tuple(machine.opened),
         notes=tuple(machine.notes),
     )

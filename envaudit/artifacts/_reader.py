@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import BinaryIO, Final, Protocol
 
 from envaudit.errors import ArtifactError
 
 WINDOW: Final = 1 << 16
+FIRST_WINDOW: Final = 1 << 12
+"""After a skip little is read at first: between two arrays there are mostly a few hundred bytes."""
 MARGIN: Final = 300
 """Bytes that every inlined opcode fits into: the longest is SHORT_BINUNICODE with 2 + 255."""
 KEPT_BYTES: Final = 4096
@@ -16,6 +19,10 @@ EDGE: Final = 256
 """Of longer ones this much of the start (and of the end) is kept."""
 
 _PADDING: Final = bytes(MARGIN)
+
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in total."""
 
 
 class Stream(Protocol):
@@ -31,21 +38,43 @@ class Stream(Protocol):
 class FileStream:
     """A part of a file that can be sought."""
 
-    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
+    def __init__(self, file: BinaryIO, start: int, length: int, progress: Progress | None = None) -> None:
         self._file = file
         self._at = start
         self._end = start + length
+        self._progress = progress
 
     def read(self, size: int) -> bytes:
         """Up to ``size`` bytes."""
         self._file.seek(self._at)
         chunk = self._file.read(min(size, self._end - self._at))
         self._at += len(chunk)
+        if self._progress:
+            self._progress(self._at, self._end)
         return chunk
 
     def skip(self, size: int) -> int:
         """Pass over bytes at no cost."""
         passed = min(size, self._end - self._at)
+        self._at += passed
+        return passed
+
+
+class BytesStream:
+    """Bytes that are in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes."""
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    def skip(self, size: int) -> int:
+        """Pass over bytes at no cost."""
+        passed = max(0, min(size, len(self._data) - self._at))
         self._at += passed
         return passed
 
@@ -57,7 +86,7 @@ class Reader:
     own, and running into the padding is how truncation shows.
     """
 
-    __slots__ = ("base", "end", "ended", "name", "pos", "soft", "stream", "walked", "window")
+    __slots__ = ("base", "chunk", "end", "ended", "name", "pos", "soft", "stream", "walked", "window")
 
     def __init__(self, stream: Stream, name: str) -> None:
         self.stream = stream
@@ -71,6 +100,8 @@ class Reader:
         self.soft = -1
         """Up to this position MARGIN bytes are there, or the stream has ended."""
         self.ended = False
+        self.chunk = WINDOW
+        """How much the next refill asks for."""
         self.walked = 0
         """Bytes that went through the window, as opposed to those skipped."""
         self.refill()
@@ -83,8 +114,9 @@ class Reader:
             return
         rest = self.window[self.pos : self.end]
         chunk = b""
+        self.chunk = min(self.chunk * 2, WINDOW)
         while len(rest) + len(chunk) < MARGIN:
-            more = self.stream.read(WINDOW)
+            more = self.stream.read(self.chunk)
             if not more:
                 self.ended = True
                 break
@@ -138,6 +170,7 @@ class Reader:
         self.base += self.end + passed
         self.window = b""
         self.pos = self.end = 0
+        self.chunk = FIRST_WINDOW // 2
         self.refill()
 
     def u1(self) -> int:

@@ -15,7 +15,7 @@ from typing import Final
 
 from envaudit.artifacts._reader import EDGE, KEPT_BYTES, Reader
 from envaudit.errors import ArtifactError
-from envaudit.needs import LISTED, Array, Code, DType, Global, Items, Long, Made, Mapping, Value, class_of
+from envaudit.needs import LISTED, Array, Code, DType, Global, Items, Long, Made, Mapping, Persistent, Value, class_of
 
 MAX_STEPS: Final = 30_000_000
 """Opcodes of one file."""
@@ -34,11 +34,14 @@ MAX_KEPT: Final = 500_000
 """Values kept in containers, after which each keeps only a few."""
 MAX_WORDS: Final = 48 << 20
 """Bytes of short strings that a choosy memo keeps."""
+MAX_PAYLOAD: Final = 1 << 16
+MAX_PAYLOADS: Final = 100
+"""How much is kept, and of how many, of bytes that may be pickles themselves."""
 FEW: Final = 16
 WORD: Final = 64
 
 DROPPED: Final = Long("dropped", 0, "")
-PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes, Long})
+PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes, bytearray, Long})
 
 _SAID: Final = {
     "list index out of range": "the stack or the memo lacks what is asked for",
@@ -73,8 +76,14 @@ class State:
         """Strings and bytes up to this long are kept whole."""
         self.kept = 0
         """Values kept in containers so far."""
-        self.nested = False
-        """Inside a pickle that stands in another one: joblib takes its raw arrays at the outer level only."""
+        self.depth = 0
+        """Inside how many other pickles this one stands: joblib takes its raw arrays at the outermost level only."""
+        self.payloads: dict[int, bytes] = {}
+        """The start of long bytes that look like a pickle, by offset."""
+        self.opened: list[tuple[Made, Value]] = []
+        """Pickles in bytes that were walked: the call that would load them, and what they yield."""
+        self.versions: dict[str, set[str]] = {}
+        self.persistent: list[Persistent] = []
         self.wrapped: dict[str, int] = {}
         """joblib's placeholders of arrays that were met, by class."""
         self.companion: Callable[[str], Array | None] = lambda name: None
@@ -94,15 +103,16 @@ class State:
         return values
 
     @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Put the work aside for a pickle that stands within this one."""
-        saved = self.stack, self.marks, self.memo, self.far, self._seen, self._swept
-        self.nested = True
+    def inside(self, reader: Reader | None = None) -> Iterator[None]:
+        """Put the work aside for a pickle that stands within this one, or in another place if a reader is given."""
+        saved = self.stack, self.marks, self.memo, self.far, self._seen, self._swept, self.reader
+        self.depth += 1
+        self.reader = reader or self.reader
         try:
             yield
         finally:
-            self.nested = False
-            self.stack, self.marks, self.memo, self.far, self._seen, self._swept = saved
+            self.depth -= 1
+            self.stack, self.marks, self.memo, self.far, self._seen, self._swept, self.reader = saved
 
     def put(self, index: int, value: Value) -> None:
         """Memoize."""
@@ -205,8 +215,15 @@ class State:
         reader = self.reader
         at = reader.tell()
         start = reader.take(EDGE)
-        reader.skip(size - 2 * EDGE)
-        end = reader.take(EDGE)
+        rest = size - 2 * EDGE
+        if start[:1] == b"\x80" and kind != "str" and len(self.payloads) < MAX_PAYLOADS:
+            more = reader.take(min(rest, MAX_PAYLOAD - 2 * EDGE))
+            reader.skip(rest - len(more))
+            end = reader.take(EDGE)
+            self.payloads[at] = start + more + (end if len(more) == rest else b"")
+        else:
+            reader.skip(rest)
+            end = reader.take(EDGE)
         if kind == "str":
             return Long(kind, size, str(start, "utf-8", "ignore"), at=at)
         return Long(kind, size, start, end, at)
@@ -219,7 +236,10 @@ class State:
 
     def bytes(self, kind: str, size: int) -> Value:
         """Bytes; what they hold has no effect before something is called with them."""
-        return self.long(kind, size) if size > self.kept_bytes else self.reader.take(size)
+        if size > self.kept_bytes:
+            return self.long(kind, size)
+        data = self.reader.take(size)
+        return bytearray(data) if kind == "bytearray" else data
 
     # -- bounds ---------------------------------------------------------------------------------------------------
 

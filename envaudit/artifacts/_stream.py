@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, BinaryIO, Final
 
+from envaudit.artifacts._reader import Progress
 from envaudit.errors import ArtifactError, MissingExtraError
 
 CHUNK: Final = 1 << 18
@@ -85,7 +86,9 @@ class _Deflate:
 class DecodedStream:
     """The decompressed bytes of a part of a file."""
 
-    def __init__(self, file: BinaryIO, start: int, length: int, kind: str, name: str) -> None:
+    def __init__(
+        self, file: BinaryIO, start: int, length: int, kind: str, name: str, progress: Progress | None = None
+    ) -> None:
         if kind not in _OPENERS:
             raise ArtifactError(f"{name}: compressed with {kind}, which is not read: decompress it first")
         self._file = file
@@ -93,6 +96,7 @@ class DecodedStream:
         self._end = start + length
         self._kind = kind
         self._name = name
+        self._progress = progress
         self._decoder = _OPENERS[kind]()
         self._fresh = True
         self._out = 0
@@ -109,9 +113,11 @@ class DecodedStream:
                 data = self._file.read(min(CHUNK, self._end - self._at))
                 self._at += len(data)
                 self._in += len(data)
+                if self._progress:
+                    self._progress(self._at, self._end)
                 if not data and self._fresh:
                     return b""
-                if not data and not self._drained():
+                if not data:
                     raise ArtifactError(
                         f"{self._name}: truncated: the {self._kind} data ends at byte {self._at}; copy it again"
                     )
@@ -133,10 +139,6 @@ class DecodedStream:
                 break
             passed += len(chunk)
         return passed
-
-    def _drained(self) -> bool:
-        """Whether a decoder without input may still hold output; none does here."""
-        return bool(self._decoder.eof)
 
     def _next_member(self) -> bool:
         rest = self._decoder.unused_data

@@ -3,21 +3,32 @@ pickle with arrays between its opcodes: only walking it tells one from the other
 
 from __future__ import annotations
 
+from envaudit.artifacts._companion import find_companions
 from envaudit.artifacts._format import Format, Source
 from envaudit.artifacts._machine import Machine
+from envaudit.artifacts._nested import TORCH_MAGIC
 from envaudit.artifacts._pickles import may_start_pickle, needs_of, walk
+from envaudit.errors import ArtifactError
 from envaudit.needs import Made, Needs, class_of
 
 
 def matches(source: Source) -> bool:
-    """Starts as a pickle does."""
-    return may_start_pickle(source.head)
+    """Starts as a pickle does, and not with torch's magic number."""
+    return may_start_pickle(source.head) and not source.head.startswith(TORCH_MAGIC)
 
 
 def read(source: Source) -> Needs:
     """The needs of a pickle."""
     machine = Machine(source.reader())
-    roots = walk(machine)
+    find_companions(machine, source)
+    try:
+        roots = walk(machine)
+    except ArtifactError as error:
+        if source.head.startswith(b"\x80"):
+            raise
+        # Without a PROTO opcode any text may look like the start of a pickle.
+        start = f"it starts with {source.head[:16]!r}"
+        raise ArtifactError(f"{source.path}: of no known format: {start}, and as a pickle: {error}") from None
     if machine.wrapped or source.compression in ("zlib", "lzma", "lz4"):
         return needs_of(source, "joblib", "joblib.load", machine, roots)
     loader = "joblib.load" if source.compression else "pickle.load"
