@@ -21,6 +21,9 @@ from envaudit.targets import _live
 REPLY_CAP: Final = 64 * MIB
 """A whole Debian with a few hundred distributions replies with under 2 MiB."""
 
+LABEL: Final = "envaudit"
+"""Label of the containers that envaudit makes, so that a leftover (envaudit killed, engine down) can be recognised."""
+
 DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
 _NOT_THERE: Final = ("executable file not found", "no such file or directory", "not a directory")
 
@@ -215,6 +218,24 @@ def _reader(attached: Any) -> Callable[[int], bytes]:
     buffered: Any = None if response is None else response.raw._fp.fp
     read: Callable[[int], bytes] = buffered.read1 if hasattr(buffered, "read1") else attached.recv
     return read
+
+
+def remove(client: Any, name: str, created: bool) -> None:
+    """Remove a container, even one that the engine may only be about to create."""
+    from docker.errors import APIError
+
+    for _ in range(1 if created else 20):
+        try:
+            client.remove_container(name, v=True, force=True)
+            return
+        except APIError as error:  # noqa: PERF203  (the loop is there for the exception)
+            # 409: the engine is removing it already. 404: it has, or it has not come into being yet.
+            if error.status_code == 409:
+                return
+            if error.status_code != 404:
+                raise
+            if not created:
+                time.sleep(0.05)
 
 
 class Streams:

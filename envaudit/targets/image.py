@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from typing import Any, Final
 
 from envaudit.errors import EngineError, EnvauditError, InspectorError
@@ -21,9 +20,7 @@ from envaudit.evidence import Evidence, Options, Request, Target
 from envaudit.model import Json
 from envaudit.targets import _engine, _live
 
-LABEL: Final = "envaudit"
-"""Label of the containers made here, so that a leftover (envaudit killed, engine down) can be recognised."""
-
+LABEL: Final = _engine.LABEL
 _MEMORY: Final = "1g"
 _PROCESSES: Final = 128
 _QUICK: Final = 2.0
@@ -162,31 +159,13 @@ def _run(
             raise _engine.cannot_start(where, python, config, _engine.explain(error)) from None
         stdout, stderr = _engine.converse(attached, source, token, where, timeout)
     finally:
-        _remove(client, name, created)
+        _engine.remove(client, name, created)
     if token not in stdout and _live.MARKER.encode() not in stderr:
         last = stderr.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it printed nothing"
         if "exec format error" in last:  # some runtimes notice it only once the container has started
             raise _engine.cannot_start(where, python, config, last)
         raise InspectorError(f"{where}: its {python} did not answer: {last}")
     return _engine.Answer(stdout, stderr, _live.REFUSED)
-
-
-def _remove(client: Any, name: str, created: bool) -> None:
-    """Remove a container, even one that the engine may only be about to create."""
-    from docker.errors import APIError
-
-    for _ in range(1 if created else 20):
-        try:
-            client.remove_container(name, v=True, force=True)
-            return
-        except APIError as error:  # noqa: PERF203  (the loop is there for the exception)
-            # 409: the engine is removing it already. 404: it has, or it has not come into being yet.
-            if error.status_code == 409:
-                return
-            if error.status_code != 404:
-                raise
-            if not created:
-                time.sleep(0.05)
 
 
 TARGET = Target(kind="image", schemes=("image",), gather=gather, claims_name=claims)

@@ -1,0 +1,108 @@
+"""Run mode: really load a model file in a target, inside a sandbox, and say what happened.
+
+This is the one part of envaudit that lets a model file do anything, and it is never imported unless that was asked
+for (``probe --run``). What the file does there, from a wrong answer to a crash, is an outcome and becomes a verdict;
+an exception means that envaudit could not run it at all. docs/run.md has the whole story.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final, cast
+
+from envaudit.errors import SandboxError
+from envaudit.evidence import Evidence, Options, Request
+from envaudit.model import Verdict
+from envaudit.sandbox import _container, _local, _lockfile
+from envaudit.sandbox._job import METHODS, Expectation, Job, Limits, Sample
+from envaudit.sandbox._outcome import Outcome
+from envaudit.sandbox._samples import as_json, expectation, read_expectation, read_sample
+from envaudit.sandbox._verdict import verdict
+
+__all__ = [
+    "LOADERS",
+    "METHODS",
+    "Expectation",
+    "Limits",
+    "Sample",
+    "as_json",
+    "execute",
+    "expectation",
+    "read_expectation",
+    "read_sample",
+    "record",
+]
+
+LOADERS: Final = ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "numpy.load")
+"""The calls that can read a model file."""
+
+
+def execute(
+    model: str,
+    target: str,
+    *,
+    loader: str,
+    options: Options,
+    sample: Sample | None = None,
+    expect: Expectation | None = None,
+    unsafe: bool = False,
+    limits: Limits | None = None,
+) -> Verdict:
+    """Load a model file in a target with one of :data:`LOADERS`; call it on a sample; compare its answers.
+
+    Raises :class:`~envaudit.errors.SandboxError` where there is no way to do that safely, and
+    :class:`~envaudit.errors.TargetError` where the target cannot be looked at.
+    """
+    job = Job(model, loader, sample, expect, limits or Limits())
+    outcome, notes = _run(job, target, options, unsafe)
+    return verdict(job, target, outcome, notes)
+
+
+def record(
+    model: str,
+    target: str,
+    *,
+    loader: str,
+    options: Options,
+    sample: Sample,
+    unsafe: bool = False,
+    limits: Limits | None = None,
+) -> Expectation:
+    """The answers of the training environment to a sample, to be compared with later.
+
+    Raises :class:`~envaudit.errors.SandboxError` where the model answers nothing even there.
+    """
+    job = Job(model, loader, sample, None, limits or Limits())
+    outcome, notes = _run(job, target, options, unsafe)
+    if outcome.answers:
+        return Expectation(outcome.answers, outcome.form)
+    reasons = verdict(job, target, outcome, notes).reasons
+    raise SandboxError(f"{model}: gives no answers to record in {target}: {reasons[0].error if reasons else 'none'}")
+
+
+def _run(job: Job, target: str, options: Options, unsafe: bool) -> tuple[Outcome, tuple[str, ...]]:
+    from envaudit.take import resolve
+
+    if job.loader not in LOADERS:
+        raise SandboxError(f"unknown loader {job.loader!r}; known are {', '.join(LOADERS)}")
+    if not os.path.isfile(job.model):
+        raise SandboxError(f"{job.model}: no such file")
+    if not os.access(job.model, os.R_OK):
+        raise SandboxError(f"{job.model}: permission denied")
+    kind, reference = resolve(target)
+    if kind.kind in ("image", "container"):
+        evidence = _container.gather(kind.kind, reference, options)
+        place = _container.place_of(kind.kind, reference, evidence, options)
+        options.progress(f"loading {job.model} in {target}")
+        return _container.run(job, place, options)
+    if kind.kind in ("requirements", "pylock"):
+        from envaudit.targets import _local as interpreters
+
+        python = _lockfile.build(kind.kind, reference, options)
+        evidence = interpreters.inspect(python, Request(), options, "built from the lock file")
+    elif kind.kind in ("venv", "python", "here"):
+        evidence = cast(Evidence, kind.gather(reference, Request(), options))
+    else:
+        raise SandboxError(f"{target}: a model cannot be run in a {kind.kind}; name an environment or an image")
+    options.progress(f"loading {job.model} in {target}")
+    return _local.run(job, _local.place_of(evidence), unsafe=unsafe)

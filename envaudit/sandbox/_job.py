@@ -1,0 +1,64 @@
+"""What is to be run, and within which limits."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from envaudit.evidence import MIB
+from envaudit.model import Json
+
+GIB: Final = 1024 * MIB
+
+METHODS: Final = ("predict", "predict_proba", "decision_function", "transform", "forward")
+"""What may be called; ``forward`` stands for calling a torch module."""
+
+
+class Limits(NamedTuple):
+    """What one run may use."""
+
+    seconds: float = 120.0
+    """Of wall-clock time, from the start of the loader to the last answer; of CPU time as much on each core."""
+    memory: int = 4 * GIB
+    """Bytes. In a container of real memory; locally twice as much of address space, since libraries reserve more than
+    they use."""
+    processes: int = 256
+    """Processes and threads."""
+    disk: int = 256 * MIB
+    """Bytes of ``/tmp`` (which is in memory), and of any one file."""
+
+
+class Sample(NamedTuple):
+    """Input for the model, as read by :func:`envaudit.sandbox.read_sample`."""
+
+    kind: str
+    """``npy``: ``data`` is such a file; ``table``: ``rows`` and maybe ``columns``; ``list``: ``rows`` are texts."""
+    rows: tuple[Json, ...] = ()
+    columns: tuple[str, ...] | None = None
+    data: bytes = b""
+
+
+class Expectation(NamedTuple):
+    """The answers of the training environment to a sample."""
+
+    answers: dict[str, Json]
+    """Method -> its answer as nested lists."""
+    form: str | None = None
+    """How the sample was handed over there: ``frame``, ``array`` or ``list``; None where that is not known."""
+
+
+class Job(NamedTuple):
+    """One run of one model file."""
+
+    model: str
+    loader: str
+    sample: Sample | None
+    expect: Expectation | None
+    limits: Limits
+
+
+class Raw(NamedTuple):
+    """What a run left: the two streams, and whether it had to be ended from outside."""
+
+    stdout: bytes
+    stderr: bytes
+    late: bool = False

@@ -1,0 +1,215 @@
+"""From what happened to a :class:`~envaudit.model.Verdict`. Whatever a model did is an outcome, never an error."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Final, Literal, NamedTuple
+
+from envaudit.evidence import MIB
+from envaudit.model import Answer, Question, Reason, Verdict
+from envaudit.sandbox import _answers
+from envaudit.sandbox._job import Job
+from envaudit.sandbox._outcome import Failure, Outcome
+
+_YES: Final = Answer("yes", "executed")
+_NO: Final = Answer("no", "executed")
+_UNKNOWN: Final = Answer("unknown", "executed")
+
+_SIGNALS: Final = {
+    "SIGSEGV": "Segmentation fault",
+    "SIGABRT": "Aborted",
+    "SIGFPE": "Floating point exception",
+    "SIGILL": "Illegal instruction",
+    "SIGBUS": "Bus error",
+    "SIGKILL": "Killed",
+}
+"""As a shell prints them."""
+
+_FRAMES: Final = 5
+_FAULT: Final = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)', re.MULTILINE)
+"""A line of faulthandler's report."""
+
+
+class _End(NamedTuple):
+    """Why it went no further."""
+
+    cause: str
+    error: str
+    explanation: str
+    evidence: tuple[str, ...] = ()
+    fix: str = ""
+
+
+def verdict(job: Job, target: str, outcome: Outcome, notes: tuple[str, ...] = ()) -> Verdict:
+    """What the run says about the three questions."""
+    load = _YES if outcome.was_loaded else _NO
+    reasons: tuple[Reason, ...]
+    if load is _NO:
+        predict = same = _NO
+        end = _end(job, outcome)
+        reasons = (_reason("load", "no", end, f"{job.loader}: {end.explanation}"),)
+    else:
+        predict, reasons = _predict(job, outcome)
+        same, more = _same(job, outcome, predict)
+        reasons += more
+    return Verdict(
+        job.model,
+        target,
+        load,
+        predict,
+        same,
+        reasons,
+        summary=_summary(outcome),
+        notes=(*notes, *_notes(outcome)),
+    )
+
+
+def _summary(outcome: Outcome) -> str:
+    return f"an object of the class {outcome.loaded}" if outcome.was_loaded else ""
+
+
+def _notes(outcome: Outcome) -> tuple[str, ...]:
+    notes = [f"warned: {text.partition(chr(10))[0]}" for text in outcome.warnings]
+    if outcome.form is not None:
+        words = {"frame": "a pandas DataFrame", "array": "a numpy array", "list": "a list"}
+        notes.append(f"the sample was handed over as {words.get(outcome.form, outcome.form)}")
+    for method in sorted(outcome.cut):
+        notes.append(f"of what {method} answered only the first rows were looked at")
+    if outcome.seconds:
+        notes.append(f"took {outcome.seconds:.1f} s and {outcome.peak // MIB} MiB of memory in Python {outcome.python}")
+    return tuple(notes)
+
+
+def _predict(job: Job, outcome: Outcome) -> tuple[Answer, tuple[Reason, ...]]:
+    if job.sample is None and outcome.was_done:
+        words = "nothing was called, because no sample was given"
+        end = _End("no-sample", words, words, fix="--sample FILE gives one (.npy, .csv or .json)")
+        return _UNKNOWN, (_reason("predict", "unknown", end),)
+    if outcome.phase == "sample":
+        end = _end(job, outcome)
+        return _UNKNOWN, (
+            _reason("predict", "unknown", end._replace(cause="sample"), "the sample cannot be made there"),
+        )
+    reasons = []
+    for method, failure in outcome.failed.items():
+        end = _raised(job, failure)
+        reasons.append(_reason("predict", "no", end, f"{method} of the sample: {end.explanation}", method))
+    if not outcome.was_done:
+        end = _end(job, outcome)
+        words = f"{outcome.method or 'looking at the object'}: {end.explanation}"
+        reasons.append(_reason("predict", "no", end, words, outcome.method))
+    if reasons:
+        return _NO, tuple(reasons)
+    if not outcome.answers and not outcome.untold:
+        words = f"an object of the class {outcome.loaded} has none of the methods that envaudit calls"
+        return _UNKNOWN, (_reason("predict", "unknown", _End("nothing-to-call", words, words)),)
+    return _YES, ()
+
+
+def _same(job: Job, outcome: Outcome, predict: Answer) -> tuple[Answer, tuple[Reason, ...]]:
+    if predict is not _YES:
+        return predict, ()  # what there is to say has been said
+    if job.expect is None:
+        words = "there are no answers of the training environment to compare with"
+        end = _End("no-expectation", words, words, fix="--expect FILE gives them")
+        return _UNKNOWN, (_reason("same", "unknown", end),)
+    reasons, different = [], False
+    for method, expected in job.expect.answers.items():
+        if method not in outcome.answers:
+            failure = outcome.untold.get(method)
+            words = f"what {method} answers cannot be compared" + (f": {failure.line}" if failure else "")
+            reasons.append(_reason("same", "unknown", _End("no-comparison", words, words), subject=method))
+            continue
+        found = _answers.compare(expected, outcome.answers[method], method in outcome.cut)
+        if found is not None:
+            different = True
+            words = f"{method} answers the sample differently than in training"
+            reasons.append(_reason("same", "no", _End("different-answers", found.words, words), subject=method))
+    if different:
+        return _NO, tuple(reasons)
+    return (_UNKNOWN if reasons else _YES), tuple(reasons)
+
+
+def _reason(
+    question: Question, value: Literal["no", "unknown"], end: _End, explanation: str = "", subject: str = ""
+) -> Reason:
+    return Reason(
+        question,
+        value,
+        "executed",
+        end.cause,
+        end.error,
+        explanation or end.explanation,
+        end.evidence,
+        end.fix,
+        subject=subject,
+    )
+
+
+def _end(job: Job, outcome: Outcome) -> _End:
+    """Why the run stopped before it was done."""
+    if outcome.failure is not None:
+        return _raised(job, outcome.failure)
+    where = tuple(f"{found['file']}:{found['line']} in {found['name']}" for found in _FAULT.finditer(outcome.stderr))
+    where = where[:_FRAMES]  # faulthandler tells the innermost first
+    if outcome.ended == "time-out":
+        return _late(job, where)
+    if outcome.ended == "signal":
+        return _killed(job, outcome, where)
+    if outcome.ended == "exit":
+        words = f"the process ended by itself with exit code {outcome.code}"
+        return _End("exit", words, words, _said(outcome))
+    if outcome.ended == "too-much":
+        words = "it wrote more than an answer can be"
+        return _End("broken-reply", words, words)
+    words = "the process was ended without an answer"
+    return _End("crash", words, words, _said(outcome))
+
+
+def _late(job: Job, where: tuple[str, ...]) -> _End:
+    words = f"not finished after {job.limits.seconds:g} seconds"
+    return _End("time-out", words, f"it was {words}, which is the limit", where)
+
+
+def _killed(job: Job, outcome: Outcome, where: tuple[str, ...]) -> _End:
+    try:
+        name = signal.Signals(outcome.code).name
+    except ValueError:
+        name = f"signal {outcome.code}"
+    if name == "SIGXCPU":
+        return _late(job, where)
+    starved = outcome.out_of_memory or (name == "SIGKILL" and outcome.peak > 0.9 * job.limits.memory)
+    if starved or (name == "SIGABRT" and "bad_alloc" in outcome.stderr):
+        return _starved(job, "Killed" if starved else "std::bad_alloc", where)
+    words = f"{_SIGNALS.get(name, 'Killed by a signal')} ({name})"
+    return _End("crash", words, f"the process was ended by {name}", where or _said(outcome))
+
+
+def _starved(job: Job, error: str, where: tuple[str, ...]) -> _End:
+    words = f"it needs more than the {job.limits.memory / 1024 / MIB:g} GiB of memory that are the limit"
+    return _End("out-of-memory", error, words, where)
+
+
+def _said(outcome: Outcome) -> tuple[str, ...]:
+    """The last lines of standard error."""
+    return tuple(line for line in outcome.stderr.splitlines() if line.strip())[-_FRAMES:]
+
+
+def _raised(job: Job, failure: Failure) -> _End:
+    evidence = (*failure.frames[-_FRAMES:], *(line for line in failure.text.splitlines()[1:11] if line.strip()))
+    if failure.memory:
+        return _starved(job, failure.line, evidence)
+    return _End(_cause(failure), failure.line, f"{failure.type} is raised", evidence)
+
+
+def _cause(failure: Failure) -> str:
+    """The slug for an exception. That of a name or attribute is told by what CPython says about it."""
+    if failure.type == "ModuleNotFoundError":
+        return "missing-module"
+    if failure.type == "ImportError":
+        return "missing-name"
+    if failure.type == "AttributeError":
+        gone = re.match(r"AttributeError: (Can't get attribute|module '|partially initialized module)", failure.text)
+        return "missing-name" if gone else "missing-attribute"
+    return "exception"
