@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from envaudit.surface.extensions import Extension, Layout, Signature
 from envaudit.surface.surface import Surface
 from envaudit.surface.tree import FolderTree, ModuleFile, Tree
 
-__all__ = ["FolderTree", "ModuleFile", "Surface", "Tree"]
+__all__ = ["Extension", "FolderTree", "Layout", "ModuleFile", "Signature", "Surface", "Tree"]

@@ -1,0 +1,126 @@
+"""The identifiers among the string constants of a compiled module.
+
+Strings end with a zero byte, and the linker lets one string be the tail of another (``packbits`` lies inside of
+``unpackbits``). Cython since 3.2 joins its strings without separators, mostly compressed with zlib, and keeps their
+lengths in an array of 32-bit numbers (Cython/Compiler/Code.py, ``generate_pystring_constants``), which a compiler may
+turn into instructions.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Set
+from typing import Final
+
+_IDENTIFIER: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
+_ENDED: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\0")
+_DEFLATED: Final = re.compile(rb"x[\x01\x5e\x9c\xda]")
+_BZIPPED: Final = re.compile(rb"BZh[1-9]1AY&SY")
+_TABLE_CAP: Final = 16 * 1024 * 1024
+_LONGEST: Final = 1 << 20
+_JOINS_STRINGS: Final = re.compile(rb"\0_cython_3_(?:[2-9]|[1-9]\d)_")
+"""The name under which modules of such a Cython share their types."""
+_ZSTANDARD: Final = b"\x28\xb5\x2f\xfd"
+
+
+class Names(Set[str]):
+    """The identifiers of a module's strings. What is ``not in`` it, the module surely does not offer; what is in it may
+    also be a part of another string, a local name or a word of a message."""
+
+    def __init__(self, exact: Iterable[str], ended: bytes = b"", joined: bytes | None = b"") -> None:
+        """``ended``: strings with their final zeros; ``joined``: such whose borders are lost (None: unreadable)."""
+        self._exact = frozenset(exact)
+        self._ended = ended
+        self._joined = joined
+
+    def __contains__(self, name: object) -> bool:
+        if name in self._exact or self._joined is None:
+            return True
+        if not isinstance(name, str):
+            return False
+        data = name.encode()
+        return data + b"\0" in self._ended or data in self._joined
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._exact)
+
+    def __len__(self) -> int:
+        return len(self._exact)
+
+    @classmethod
+    def _from_iterable(cls, it: Iterable[str]) -> Names:  # type: ignore[override]
+        return cls(it)
+
+
+def identifiers(constants: list[bytes], order: str) -> tuple[Names, list[bytes]]:
+    """All identifiers, and the strings that Cython had packed."""
+    exact: set[bytes] = set()
+    ended: list[bytes] = []
+    for data in constants:
+        exact.update(_IDENTIFIER.findall(data))
+        ended += _ENDED.findall(data)
+    tables = [table for data in constants for table in _decompressed(data)]
+    packed: list[bytes] = []
+    joined: bytes | None = b""
+    for table in tables:
+        lengths = next(filter(None, (_lengths(data, len(table), order) for data in constants)), None)
+        if lengths is None:  # the compiler has put them into instructions
+            joined = (joined or b"") + b"\0" + table
+        packed += _cut(table, lengths or [len(table)])
+    if not tables and any(_JOINS_STRINGS.search(data) for data in constants):
+        unreadable = any(_ZSTANDARD in data for data in constants)
+        joined = None if unreadable else b"\0".join(constants)
+    for string in packed:
+        exact.update(_IDENTIFIER.findall(string))
+    return Names((name.decode() for name in exact), b"".join(ended), joined), packed
+
+
+def _cut(table: bytes, lengths: list[int]) -> Iterator[bytes]:
+    position = 0
+    for length in lengths:
+        yield table[position : position + length]
+        position += length
+
+
+def _decompressed(data: bytes) -> Iterator[bytes]:
+    for match in _DEFLATED.finditer(data):
+        reader = zlib.decompressobj()
+        try:
+            table = reader.decompress(data[match.start() :][:_TABLE_CAP], _TABLE_CAP)
+        except zlib.error:
+            continue
+        if reader.eof and len(table) > 64:
+            yield table
+    for match in _BZIPPED.finditer(data):
+        import bz2
+
+        unpacker = bz2.BZ2Decompressor()
+        try:
+            table = unpacker.decompress(data[match.start() :], _TABLE_CAP)
+        except OSError:
+            continue
+        if unpacker.eof:
+            yield table
+
+
+def _lengths(data: bytes, total: int, order: str) -> list[int] | None:
+    """The run of 32-bit numbers that add up to ``total``; of several the one with the most numbers above zero."""
+    count = len(data) // 4
+    numbers = struct.unpack_from(f"{order}{count}I", data)
+    best, most = (0, 0), 0
+    begin = summed = filled = 0
+    for end, number in enumerate(numbers, 1):
+        if number > _LONGEST:
+            begin, summed, filled = end, 0, 0
+            continue
+        summed += number
+        filled += number > 0
+        while summed > total:
+            summed -= numbers[begin]
+            filled -= numbers[begin] > 0
+            begin += 1
+        if summed == total and filled > most:
+            best, most = (begin, end), filled
+    return list(numbers[best[0] : best[1]]) or None
