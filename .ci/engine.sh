@@ -1,5 +1,6 @@
 #!/bin/sh
-# A container engine and two base images for the tests in tests/engine. For root on Debian; does only what is missing.
+# A container engine and two base images for the tests in tests/engine, and the sandbox for those in tests/sandbox.
+# For root on Debian; does only what is missing.
 set -eu
 
 mirror=${ENVAUDIT_DEBIAN_MIRROR:-} # empty: debootstrap's own default
@@ -44,6 +45,7 @@ base_image() {
     rm -rf "$root"
 }
 
+need bwrap bubblewrap # where it is there and may not make namespaces, its tests are skipped
 engine
 if ! docker image inspect envaudit-base:bookworm envaudit-base:trixie >/dev/null 2>&1; then
     need xz xz-utils

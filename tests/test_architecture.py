@@ -97,6 +97,43 @@ def test_nothing_can_unpickle() -> None:
         assert not {module.partition(".")[0] for module in imports(path)} & able, name
 
 
+RUNS_MODELS = {"envaudit.cli", "envaudit.api"}
+
+
+def test_only_an_explicit_run_can_reach_the_sandbox() -> None:
+    for name, path in MODULES.items():
+        inside = name.startswith("envaudit.sandbox")
+        assert inside or not any(module.startswith("envaudit.sandbox") for module in top_level(path)), name
+        assert "envaudit.sandbox.runner" not in own(path), f"{name}: the runner belongs into the target, not here"
+        if not inside and name not in RUNS_MODELS:
+            assert not any(module.startswith("envaudit.sandbox") for module in own(path)), name
+
+
+def top_level(path: Path) -> Iterator[str]:
+    """What a file imports as soon as it is imported itself."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_importing_the_sandbox_loads_neither_the_runner_nor_an_unpickler() -> None:
+    code = "import sys; before = set(sys.modules); import envaudit.sandbox; print(*set(sys.modules) - before)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT.parent)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not set(done.stdout.split()) & {"envaudit.sandbox.runner", "pickle", "joblib", "numpy", "docker", "torch"}
+
+
+@pytest.mark.parametrize("call", [["--version"], ["snapshot", "-o", os.devnull], ["explain", "EA101"]])
+def test_what_runs_no_model_never_loads_the_sandbox(call: list[str]) -> None:
+    assert not [name for name in loaded(*call) if name.startswith("envaudit.sandbox")]
+
+
 def test_modules_and_functions_stay_small() -> None:
     for name, path in MODULES.items():
         text = path.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from reprlib import repr  # noqa: A004  (a model may answer a text of any length)
 from typing import Final, NamedTuple
 
 from envaudit.model import Json
@@ -29,12 +30,15 @@ def compare(expected: Json, found: Json, cut: bool = False) -> Difference | None
     before, after = shape(expected), shape(found)
     if before != after:
         return Difference(f"its shape is {after}, not {before}")
-    pairs = list(zip(_flat(expected), _flat(found), strict=False))
+    olds, news = _flat(expected), _flat(found)
+    if len(olds) != len(news):
+        return Difference(f"it has {len(news)} values, not {len(olds)}")
+    pairs = list(zip(olds, news, strict=True))
     differing = [(at, pair) for at, pair in enumerate(pairs) if not _same(*pair)]
     if not differing:
         return None
     at, (old, new) = differing[0]
-    words = f"{len(differing)} of {len(pairs)} values differ; the first, number {at}, is {new!r}, not {old!r}"
+    words = f"{len(differing)} of {len(pairs)} values differ; the first, number {at}, is {repr(new)}, not {repr(old)}"
     gaps = [abs(old - new) for _, (old, new) in differing if _is_number(old) and _is_number(new)]
     gaps = [gap for gap in gaps if not math.isnan(gap)]
     if gaps:

@@ -49,12 +49,14 @@ class Wrapper(NamedTuple):
             words += ["--dir", folder]  # made on the way, it would be closed to another user
         for option in placed:
             words += option
-        return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", start, "--"]
+        # bubblewrap leaves /proc/sys writable for a root without capabilities, who owns the files in it.
+        closed = [word for place in ("/proc", "/dev", "/") for word in ("--remount-ro", place)]
+        return [*words, *closed, "--chdir", start, "--"]
 
 
 @cache
-def find() -> Wrapper:
-    """bubblewrap as it works here.
+def find(as_nobody: bool = True) -> Wrapper:
+    """bubblewrap as it works here. ``as_nobody``: root is to turn into another user, as it should where it can.
 
     Raises :class:`~envaudit.errors.SandboxError` where it is not there, or is there and may not make namespaces, as
     in most containers.
@@ -64,7 +66,7 @@ def find() -> Wrapper:
         raise SandboxError("bubblewrap (bwrap) is not there; on Debian and Ubuntu: apt-get install bubblewrap")
     common = ("--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL")
     variants: list[tuple[tuple[str, ...], int | None]] = [(("--unshare-all", *common), None)]
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and as_nobody:
         spaces = tuple(f"--unshare-{name}" for name in ("ipc", "pid", "net", "uts", "cgroup-try"))
         keep = tuple(word for name in ("SETUID", "SETGID", "KILL") for word in ("--cap-add", f"CAP_{name}"))
         variants.insert(0, ((*spaces, *common, *keep), NOBODY))
@@ -83,8 +85,8 @@ def _try(wrapper: Wrapper) -> str | None:
     """None if it works, else its own words."""
     import subprocess
 
-    words = wrapper.command((sys.executable, sys.prefix, sys.base_prefix), (), 1 << 20, "/")
-    words += [sys.executable, "-I", "-S", "-c", ""]
+    program = shutil.which("true") or sys.executable
+    words = [*wrapper.command((program,), (), 1 << 20, "/"), program, "--version"]
     try:
         done = subprocess.run(words, capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Final, NamedTuple
@@ -47,7 +48,7 @@ def run(job: Job, place: Place, *, unsafe: bool) -> tuple[_outcome.Outcome, tupl
     Raises :class:`~envaudit.errors.SandboxError` where there is no sandbox and ``unsafe`` does not allow to go without.
     """
     try:
-        wrapper = _bubblewrap.find()
+        wrapper = _bubblewrap.find(as_nobody := _is_open(place))
     except SandboxError as error:
         if not unsafe:
             raise SandboxError(
@@ -55,7 +56,29 @@ def run(job: Job, place: Place, *, unsafe: bool) -> tuple[_outcome.Outcome, tupl
                 " or name a container image as the target"
             ) from None
         return _unsafe(job, place), (f"ran without a sandbox (--unsafe): {error}",)
-    return _wrapped(job, place, wrapper), ("ran under bubblewrap: no network, everything read-only",)
+    notes = ["ran under bubblewrap: no network, everything read-only"]
+    if not as_nobody:
+        notes.append("ran as root, for whom the limit on processes does not hold: others may not read this environment")
+    return _wrapped(job, place, wrapper), tuple(notes)
+
+
+def _is_open(place: Place) -> bool:
+    """Whether every user can read the environment: else root must not become another, who would miss modules."""
+    if os.geteuid() != 0:
+        return True
+    paths = [path for path in place.path if os.path.exists(path)]
+    for folder in [path for path in paths if os.path.isdir(path)]:
+        paths += [os.path.join(folder, name) for name in os.listdir(folder)]
+    return all(_open_to_all(path) for path in paths)
+
+
+def _open_to_all(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:  # a broken link is so for everyone
+        return True
+    needed = 0o005 if stat.S_ISDIR(mode) else 0o004
+    return mode & needed == needed
 
 
 def _unsafe(job: Job, place: Place) -> _outcome.Outcome:

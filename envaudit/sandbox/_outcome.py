@@ -134,7 +134,7 @@ def read(raw: Raw, token: bytes) -> Outcome:
         stderr=_text(reply.get("stderr")),
         out_of_memory=reply.get("out_of_memory") is True,
         peak=_integer(reply.get("peak")),
-        seconds=float(reply["seconds"]) if isinstance(reply.get("seconds"), (int, float)) else 0.0,
+        seconds=reply["seconds"] if isinstance(reply.get("seconds"), float) else 0.0,
         python=_text(reply.get("python")),
     )
     messages = reply.get("messages")

@@ -130,3 +130,23 @@ def test_a_file_that_only_its_owner_may_read(tmp_path: Path, execute: Execute) -
 def test_root_turns_into_nobody(tmp_path: Path, execute: Execute) -> None:
     (reason,) = execute(hostile.write(tmp_path, "import os; raise KeyError(os.getresuid(), os.getgroups())")).reasons
     assert reason.error == "KeyError: ((65534, 65534, 65534), [])"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root turns into another user")
+def test_root_stays_root_where_nobody_could_not_read_the_environment(
+    tmp_path: Path, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "lib/closed"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("thing = 1\n")
+    package.chmod(0o700)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib"))
+    code = """
+import os, closed
+status = dict(line.split(':\\t', 1) for line in open('/proc/self/status') if ':\\t' in line)
+try: open('/proc/sys/kernel/core_pattern', 'a')
+except OSError: raise KeyError(os.getuid(), closed.thing, int(status['CapEff'], 16))
+"""
+    verdict = execute(hostile.write(tmp_path, code))
+    assert verdict.reasons[0].error == "KeyError: (0, 1, 0)"
+    assert any(note.startswith("ran as root") for note in verdict.notes)
