@@ -1,0 +1,89 @@
+"""The load matrix: real environments, real model files, and what really happened when each was loaded everywhere else.
+
+    python -m tests.truth build [--env NAME ...]   makes what is missing: environments, files, outcomes, the record
+    python -m tests.truth show                     prints outcome counts (see --help)
+
+Everything heavy lives in `.truth/` at the repository root (not in git): `environments/NAME` are virtual environments,
+`files/NAME` the files that were saved there. What happened is kept in `fixtures/truth/`, so that a benchmark needs only
+the files. For a benchmark:
+
+    from tests import truth
+
+    environments = truth.environments()                    # {"1.5.2": Environment(python, held_out, packages), ...}
+    for train in environments:
+        for file in truth.files(train):                    # File(name, path, loader, klass, library, calls)
+            for serve in environments:
+                outcome = truth.outcomes(train, serve).get(file.name)  # None: was not loaded there
+                if truth.is_held_out(train, serve, file):  # count it, never look at it
+                    ...
+
+`Outcome.kind` is "fine", "different", "predict_error" or "load_error"; `error` is the exception's class ("SIGSEGV" and
+"timeout" for a crash and a hang), `message` its first line, `method` the call that failed or answered differently.
+Outcomes in the file's own environment are there as well (train == serve) and are "fine" by construction.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.truth.recipes import HELD_OUT_LIBRARIES, RECIPES, ROOT, Environment, made
+
+__all__ = ["Environment", "File", "Outcome", "environments", "files", "is_held_out", "outcomes"]
+
+FILES = ROOT / "files"
+
+
+@dataclass(frozen=True)
+class File:
+    """One model file as it was saved in one environment."""
+
+    name: str  # the same in every environment: "Ridge.array.p5.pkl"
+    path: Path
+    loader: str  # "pickle.load" or "joblib.load"
+    klass: str  # "sklearn.linear_model._ridge.Ridge"
+    library: str  # "sklearn", "pandas", "numpy", "scipy", "xgboost", "lightgbm", "imblearn", "category_encoders", ...
+    calls: tuple[str, ...]  # what a loaded object is asked for: "predict", "transform", "()", "value", ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to one file in one environment."""
+
+    kind: str
+    error: str = ""
+    message: str = ""
+    method: str = ""
+
+
+def environments() -> dict[str, Environment]:
+    """The environments that are made on this machine, oldest scikit-learn first."""
+    return made()
+
+
+@functools.cache
+def files(env: str) -> list[File]:
+    """The files that were saved in an environment; those that were not fine at home are not among them."""
+    manifest = json.loads((FILES / env / "manifest.json").read_text())
+    return [
+        File(
+            item["name"], FILES / env / item["path"], item["loader"], item["class"], item["library"],
+            tuple(probe["call"] for probe in item["probes"]),
+        )
+        for item in manifest["files"]
+        if not item.get("dropped")
+    ]  # fmt: skip
+
+
+def is_held_out(train: str, serve: str, file: File) -> bool:
+    """Whether an outcome is set aside for measurement (docs/truth.md)."""
+    return RECIPES[train].held_out or RECIPES[serve].held_out or file.library in HELD_OUT_LIBRARIES
+
+
+def outcomes(train: str, serve: str) -> dict[str, Outcome]:
+    """What happened to the files of one environment in another, by file name."""
+    from tests.truth.record import load
+
+    return load().get((train, serve), {})

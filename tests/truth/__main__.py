@@ -1,0 +1,109 @@
+"""`python -m tests.truth build` makes the load matrix, `python -m tests.truth show` prints what it found."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import fnmatch
+import itertools
+import os
+import sys
+import time
+
+from tests import truth
+from tests.truth import matrix, recipes, record
+
+KINDS = ("fine", "different", "predict_error", "load_error")
+
+
+def build(chosen: list[str]) -> int:
+    """Make what is missing: environments, files, outcomes, the record."""
+    started = time.monotonic()
+    names = recipes.make(chosen or recipes.RECIPES)
+    _say(started, f"{len(names)} environments")
+    matrix.make_files(names)
+    truth.files.cache_clear()
+    _say(started, f"{sum(len(truth.files(name)) for name in names)} files")
+    matrix.make_outcomes(names)
+    _say(started, "every file was loaded in every environment")
+    if len(names) == len(recipes.RECIPES):
+        record.write(names)
+        _say(started, f"{record.OPEN.stat().st_size + record.HELD_OUT.stat().st_size:,} bytes in {record.FOLDER.name}")
+    else:
+        print("not recorded: fixtures/truth holds the whole matrix or nothing new", file=sys.stderr)
+    return 0
+
+
+def _say(started: float, text: str) -> None:
+    print(f"{time.monotonic() - started:6.0f} s  {text}", file=sys.stderr, flush=True)
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Outcome counts per pair; for pairs that are not held out also single files."""
+    recorded = record.load()
+    if arguments.pair or arguments.outcome or arguments.name:
+        return _list(arguments)
+    totals: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    print(f"{'train':>8} {'serve':>8} " + " ".join(f"{kind:>13}" for kind in KINDS))
+    for train, serve in recorded:
+        by_name = {file.name: file for file in truth.files(train)}
+        counts: collections.Counter[str] = collections.Counter()
+        for name, outcome in recorded[train, serve].items():
+            if train != serve:
+                if truth.is_held_out(train, serve, by_name[name]):
+                    totals["held out"][outcome.kind] += 1
+                else:
+                    counts[outcome.kind] += 1
+        totals["development"].update(counts)
+        if counts:
+            print(f"{train:>8} {serve:>8} " + " ".join(f"{counts[kind]:>13}" for kind in KINDS))
+    for name, total in totals.items():
+        print(f"{name:>17} " + " ".join(f"{total[kind]:>13}" for kind in KINDS) + f"   of {total.total()}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    """Single outcomes, grouped by what was said; never one that is held out."""
+    recorded = record.load()
+    groups: dict[tuple[str, ...], list[str]] = collections.defaultdict(list)
+    hidden = 0
+    for (train, serve), file in ((pair, file) for pair in recorded for file in truth.files(pair[0])):
+        outcome = recorded[train, serve].get(file.name)
+        if outcome is None or train == serve or (arguments.pair and [train, serve] != arguments.pair):
+            continue
+        if outcome.kind != (arguments.outcome or outcome.kind) or not fnmatch.fnmatch(file.name, arguments.name or "*"):
+            continue
+        if truth.is_held_out(train, serve, file):
+            hidden += 1
+            continue
+        said = (outcome.kind, outcome.method, outcome.error, outcome.message)
+        groups[said].append(file.name if arguments.pair else f"{train}>{serve} {file.name}")
+    for (kind, method, error, message), names in sorted(groups.items(), key=lambda group: -len(group[1])):
+        if kind == "fine" and not arguments.outcome:
+            continue
+        print(f"{len(names):6} {kind} {method} {error}: {message}")
+        for name in itertools.islice(names, arguments.most):
+            print(f"         {name}")
+    if hidden:
+        print(f"({hidden} more are held out)")
+    return 0
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.truth", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    building = commands.add_parser("build", help="make what is missing")
+    building.add_argument("--env", action="append", default=[], choices=list(recipes.RECIPES))
+    showing = commands.add_parser("show", help="print outcome counts")
+    showing.add_argument("--pair", nargs=2, metavar=("TRAIN", "SERVE"))
+    showing.add_argument("--outcome", choices=KINDS)
+    showing.add_argument("--name", metavar="PATTERN", help="file names, as in a shell")
+    showing.add_argument("--most", type=int, default=5, help="files to name per group")
+    arguments = parser.parse_args()
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    return build(arguments.env) if arguments.command == "build" else show(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Makes the load matrix: the files of every environment, and what every environment says to every file."""
+
+from __future__ import annotations
+
+import ast
+import concurrent.futures
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tests.truth.recipes import RECIPES, ROOT
+
+FILES = ROOT / "files"
+OUTCOMES = ROOT / "outcomes"
+INSIDE = Path(__file__).parent / "inside"
+LIMIT = 20.0  # seconds for one load with its calls
+AT_ONCE = 2
+
+# One thread each: two environments work at the same time, and a fork must not inherit a thread pool.
+QUIET = {
+    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore",
+    "PYTHONDONTWRITEBYTECODE": "",
+}  # fmt: skip
+Row = tuple[str, str, str, str, str]  # file name, kind, error, message, method
+
+
+def make_files(names: Sequence[str]) -> None:
+    """Fit and save everything in those of the environments whose files are missing or older than the scripts."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for name, said in zip(names, pool.map(_make_files, names), strict=True):
+            if said:
+                print(f"{name}: {said}", file=sys.stderr, flush=True)
+
+
+def _make_files(name: str) -> str:
+    folder = FILES / name
+    stamp = folder / ".complete"
+    scripts = _scripts(sorted(path for path in INSIDE.glob("*.py") if path.name != "loader.py"))
+    if stamp.exists() and stamp.read_text() == scripts:
+        return ""
+    shutil.rmtree(folder, ignore_errors=True)
+    said = _python(name, str(INSIDE / "maker.py"), str(folder)).strip().splitlines()
+    _try_at_home(name)
+    stamp.write_text(scripts)
+    return said[-1] if said else ""
+
+
+def _try_at_home(name: str) -> None:
+    """Drop what is not fine where it was made, and mark what answers differently from run to run."""
+    path = FILES / name / "manifest.json"
+    manifest = json.loads(path.read_text())
+    runs = [{row[0]: row for row in _load(name, [name])[name]} for _ in range(2)]
+    for file in manifest["files"]:
+        kinds = {run[file["name"]][1] for run in runs}
+        # A function of the training script is broken in every other process: that is its truth, so it stays.
+        if kinds & {"load_error", "predict_error"} and file["library"] != "main":
+            file["dropped"] = True
+        elif "different" in kinds:
+            file["unstable"] = True
+    path.write_text(json.dumps(manifest))
+
+
+def make_outcomes(names: Sequence[str]) -> None:
+    """Load the files of all these environments in all these environments, where that was not done yet."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for _ in pool.map(lambda serve: _make_outcomes(serve, names), names):
+            pass
+
+
+def _make_outcomes(serve: str, names: Sequence[str]) -> None:
+    scripts = _scripts([INSIDE / "loader.py", INSIDE / "values.py"])
+    keys = {train: f"{scripts} {_manifest(train)}" for train in names}
+    missing = [train for train in names if _key(_path(train, serve)) != keys[train]]
+    if not missing:
+        return
+    for train, rows in _load(serve, missing).items():
+        path = _path(train, serve)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(line) + "\n" for line in [keys[train], *rows]))
+    print(f"{serve}: loaded the files of {len(missing)} environments", file=sys.stderr, flush=True)
+
+
+def _path(train: str, serve: str) -> Path:
+    return OUTCOMES / serve / f"{train}.jsonl"
+
+
+def _key(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open() as stream:
+        return str(json.loads(stream.readline()))
+
+
+def rows(train: str, serve: str) -> list[Row]:
+    """What was found for one pair on this machine; empty where it was not loaded."""
+    path = _path(train, serve)
+    return [tuple(json.loads(line)) for line in path.read_text().splitlines()[1:]] if path.exists() else []
+
+
+def _load(serve: str, trains: Iterable[str]) -> dict[str, list[Row]]:
+    jobs = "".join(f"{FILES / train}\n" for train in trains)
+    found: dict[str, list[Row]] = {train: [] for train in trains}
+    for line in _python(serve, str(INSIDE / "loader.py"), str(LIMIT), given=jobs).splitlines():
+        folder, *row = json.loads(line)
+        found[Path(folder).name].append(tuple(row))
+    return found
+
+
+def _python(name: str, *arguments: str, given: str = "") -> str:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | QUIET
+    done = subprocess.run(
+        ["nice", "-n", "10", str(RECIPES[name].python), *arguments],
+        input=given, capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"{name}: {' '.join(arguments)}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def _manifest(name: str) -> str:
+    return hashlib.sha256((FILES / name / "manifest.json").read_bytes()).hexdigest()[:16]
+
+
+def _scripts(paths: Iterable[Path]) -> str:
+    """What scripts do, whatever their layout and comments."""
+    text = "".join(ast.dump(ast.parse(path.read_text())) for path in paths)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
