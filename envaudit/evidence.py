@@ -31,6 +31,20 @@ class FileRequest(NamedTuple):
     """Hand the bytes over as they are instead of decoding UTF-8."""
 
 
+class FolderRequest(NamedTuple):
+    """Ask for the names in a folder, and for the contents of those of its files whose names end so.
+
+    The only request that goes below a folder: it is meant for one package on ``sys.path``, by its absolute path,
+    which may also be that of a single file.
+    """
+
+    path: str
+    endings: tuple[str, ...] = ()
+    deep: bool = False
+    skip: tuple[str, ...] = ()
+    """Names of inner folders that are not gone into."""
+
+
 class Request(NamedTuple):
     """What collectors want to see of a target."""
 
@@ -43,6 +57,7 @@ class Request(NamedTuple):
     """Fixed argument lists; run only where the program is on PATH, without a shell."""
     environ: tuple[str, ...] = ()
     """Names of environment variables. An allow-list: no other variable leaves the target."""
+    folders: tuple[FolderRequest, ...] = ()
 
     def merge(self, others: Iterable[Request]) -> Request:
         """The union of this and other requests, each part asked for once."""
@@ -53,6 +68,7 @@ class Request(NamedTuple):
             records=_once(request.records for request in everything),
             commands=_once(request.commands for request in everything),
             environ=_once(request.environ for request in everything),
+            folders=_once(request.folders for request in everything),
         )
 
 
@@ -81,6 +97,15 @@ class RecordDigest(NamedTuple):
     missing: tuple[str, ...] = ()
     """Files that RECORD lists and that are not there; at most 20."""
     error: str | None = None
+
+
+class FolderContent(NamedTuple):
+    """What one folder request found; both are empty where there is no such path."""
+
+    listings: dict[str, tuple[str, ...]]
+    """Relative path of a folder (``""``: the one asked for) -> the names in it."""
+    files: dict[str, bytes]
+    """Relative path -> contents. Over the cap of a reply files are left out: ask for those that are wanted alone."""
 
 
 class CommandOutput(NamedTuple):
@@ -130,6 +155,8 @@ class Evidence(NamedTuple):
     """pip's own view, name -> version; None where it was not asked (:attr:`Options.pip`)."""
     errors: tuple[tuple[str, str], ...] = ()
     """``(where, why)`` of places that could not be listed."""
+    folders: tuple[FolderContent, ...] = ()
+    """One for each folder request, in that order."""
     comments: tuple[RequirementLine, ...] = ()
     """Comments of a requirements file that start in the first column: there tools say what made the file."""
 

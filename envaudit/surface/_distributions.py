@@ -52,8 +52,13 @@ class Distributions:
 
     def version(self, name: str) -> str | None:
         """The version of a distribution, or of the one that a top-level module belongs to; None where none is known."""
-        found = self.of_module(name.partition(".")[0]) or self.by_name().get(normalised(name))
+        top = name.partition(".")[0]
+        found = (self._is_module(top) and self.of_module(top)) or self.by_name().get(normalised(name))
         return found.version if found else None
+
+    def _is_module(self, name: str) -> bool:
+        """Whether a tree has something of that name: to ask every distribution for one that nobody has is dear."""
+        return any(item.partition(".")[0] == name for tree in self._trees for item in tree.names("") or ())
 
     def of_module(self, module: str) -> Distribution | None:
         """The distribution that installed a top-level module. One named like the module need not be the one."""

@@ -9,7 +9,7 @@ portion of a namespace package (PEP 420) if nothing else is found.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from envaudit.surface import _stdlib
@@ -35,9 +35,12 @@ class Surface:
         builtins: Iterable[str] | None = None,
         suffix: str | None = None,
         standard_library: bool = True,
+        prefetch: Callable[[Sequence[str]], None] | None = None,
+        read_ahead: Callable[[Sequence[ModuleFile]], None] | None = None,
     ) -> None:
         """``builtins``: the interpreter's ``sys.builtin_module_names`` (None: not asked), ``suffix`` its first
-        extension suffix, ``standard_library``: whether its folders are among the trees."""
+        extension suffix, ``standard_library``: whether its folders are among the trees; ``prefetch`` (of top-level
+        packages) and ``read_ahead`` (of single files): how trees that lie far away fetch many things at once."""
         self.python = python
         self.where = where
         """How the target is called, for messages."""
@@ -45,6 +48,8 @@ class Surface:
         self._builtins = None if builtins is None else frozenset(builtins)
         self._standard_library = standard_library
         self._suffixes = _suffixes(python, suffix)
+        self._prefetch = prefetch
+        self._read_ahead = read_ahead
         self._found: dict[str, ModuleFile | None] = {}
         self._extensions: dict[str, Extension | None] = {}
         self.distributions = Distributions(self.trees)
@@ -86,13 +91,15 @@ class Surface:
         """The version of a distribution, or of the distribution that a top-level module belongs to."""
         return self.distributions.version(name)
 
-    def prefetch(self, packages: Iterable[str]) -> None:
-        """A hint that these top-level packages will be read: trees that lie far away fetch them in one round."""
-        wanted = list(dict.fromkeys(name.partition(".")[0] for name in packages))
-        for tree in self.trees:
-            fetch = getattr(tree, "prefetch", None)
-            if fetch is not None:
-                fetch(wanted)
+    def prefetch(self, modules: Iterable[str]) -> None:
+        """A hint that these modules will be read. Trees that lie far away fetch the sources of their top-level packages
+        in one round, and in a second the files of those among the modules that are extensions."""
+        wanted = list(dict.fromkeys(modules))
+        if self._prefetch is not None:
+            self._prefetch(list(dict.fromkeys(name.partition(".")[0] for name in wanted)))
+        if self._read_ahead is not None:
+            found = (self.find(name) for name in wanted)
+            self._read_ahead([item for item in found if item is not None and item.kind == "extension"])
 
     def _find(self, module: str) -> ModuleFile | None:
         parent, _, name = module.rpartition(".")

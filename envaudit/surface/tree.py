@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import zipfile
 
 Kind = Literal["source", "package", "namespace", "extension", "builtin", "bytecode", "stdlib"]
 """What a module is made of: a source file, a package with an ``__init__.py``, a namespace package (PEP 420), a compiled
@@ -60,3 +63,46 @@ class FolderTree:
 
     def __repr__(self) -> str:
         return f"<folder {self.root}>"
+
+
+class ArchiveTree:
+    """A zip archive: an entry of ``sys.path`` (zipimport) or a wheel."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+        found: dict[str, set[str]] = {"": set()}
+        for name in archive.namelist():
+            folder, _, last = name.rstrip("/").rpartition("/")
+            found.setdefault(folder, set()).add(last)
+            while folder:
+                folder, _, last = folder.rpartition("/")
+                found.setdefault(folder, set()).add(last)
+        self._listings = {folder: frozenset(names) for folder, names in found.items()}
+
+    def read(self, path: str) -> bytes | None:
+        """The contents of a member; None where there is none that can be unpacked."""
+        import zlib
+
+        try:
+            return self.archive.read(path)
+        except (KeyError, OSError, ValueError, RuntimeError, zlib.error, EOFError):
+            return None
+
+    def names(self, folder: str) -> frozenset[str] | None:
+        """The entries of a folder; None where there is none."""
+        return self._listings.get(folder)
+
+    def __repr__(self) -> str:
+        return f"<archive {self.archive.filename}>"
+
+
+def local_tree(path: str) -> Tree:
+    """An entry of ``sys.path`` of this machine: a folder, or an archive (zipimport)."""
+    if os.path.isfile(path):
+        import zipfile
+
+        try:
+            return ArchiveTree(zipfile.ZipFile(path))
+        except (OSError, zipfile.BadZipFile):
+            pass
+    return FolderTree(path)

@@ -12,7 +12,7 @@ import os
 from typing import Final
 
 from envaudit.errors import InspectorError
-from envaudit.evidence import CommandOutput, Evidence, FileText, RecordDigest, Request
+from envaudit.evidence import CommandOutput, Evidence, FileText, FolderContent, RecordDigest, Request
 from envaudit.model import Environment, Json
 
 ARGUMENTS: Final = ("-B", "-")
@@ -28,9 +28,11 @@ _SHAPE: Final = {
     "names": list,
     "commands": list,
     "environ": dict,
+    "folders": dict,
     "errors": list,
 }
 """The keys of a reply and their types."""
+_UNPACKED_CAP: Final = 512 * 1024 * 1024
 OFFERS: Final = frozenset({"interpreter", "files", "names", "records", "commands", "environ"})
 
 
@@ -47,6 +49,7 @@ def as_json(request: Request, timeout: float = 60.0, *, of_init: bool = False) -
         "command_timeout": min(10.0, timeout / 4),
         "environ": list(request.environ),
         "environ_of_init": of_init,
+        "folders": [list(item) for item in request.folders],
     }
 
 
@@ -97,6 +100,7 @@ def evidence(reply: dict[str, Json], environment: Environment, request: Request)
         records={path: _record(content) for path, content in reply["records"].items()},
         commands={tuple(arguments): CommandOutput(*output) for arguments, output in reply["commands"]},
         environ=reply["environ"],
+        folders=_folders(reply["folders"], len(request.folders)),
         errors=tuple((where, why) for where, why in reply["errors"]),
     )
 
@@ -110,6 +114,31 @@ def _file(content: Json, binary: bool) -> FileText:
 
         return FileText(data=base64.b64decode(text), truncated=truncated)
     return FileText(text=text, truncated=truncated)
+
+
+def _folders(content: dict[str, Json], count: int) -> tuple[FolderContent, ...]:
+    """The packed contents, cut apart again."""
+    if not count:
+        return ()
+    import base64
+    import zlib
+
+    if "error" in content:
+        raise InspectorError(f"the packages there cannot be read: {content['error']}")
+    found = [FolderContent({}, {}) for _ in range(count)]
+    try:
+        data = zlib.decompressobj().decompress(base64.b64decode(content["data"]), _UNPACKED_CAP)
+        for number, inside, names in content["listings"]:
+            found[number].listings[inside] = tuple(names)
+        position = 0
+        for number, inside, size in content["files"]:
+            if position + size > len(data):
+                break
+            found[number].files[inside] = data[position : position + size]
+            position += size
+    except (zlib.error, ValueError, TypeError, LookupError):
+        raise InspectorError("the packages there cannot be read: the reply is damaged") from None
+    return tuple(found)
 
 
 def _record(content: dict[str, Json]) -> RecordDigest:

@@ -48,6 +48,7 @@ json = standard("json")
 INSTALLER_NOTES = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
 RECORD_CAP = 32 * 1024 * 1024  # bytes; torch's is about one megabyte
 LISTED = 20  # modified and missing files named per RECORD
+PACKED_CAP = 24 * 1024 * 1024  # bytes of packed contents in one reply; what is over is listed and left out
 SLACK = 2.0  # seconds by which a file may be younger than its RECORD without being hashed
 
 
@@ -82,6 +83,7 @@ def interpreter(path):
         "prefix": sys.prefix,
         "base_prefix": getattr(sys, "base_prefix", sys.prefix),
         "path": path,
+        "builtin_modules": sorted(sys.builtin_module_names),
         "flags": {
             "optimize": flags.optimize,
             "no_user_site": flags.no_user_site,
@@ -247,6 +249,34 @@ class Gatherer(object):
         found = binascii.b2a_base64(digest.digest()).decode("ascii").strip()
         return found.replace("+", "-").replace("/", "_").rstrip("=") == value.rstrip("=")
 
+    def folders(self, requests):
+        """What lies in folders, and the contents of some of their files, one after the other in a compressed stream."""
+        listings, files, packed, room = [], [], [], PACKED_CAP
+        try:
+            packer = standard("zlib").compressobj(1) if requests else None
+        except ImportError:
+            return {"error": "this Python was built without zlib"}
+        for number, (path, endings, deep, skip) in enumerate(requests):
+            wanted = [(path, "")] if os.path.isfile(path) else []
+            for place, inner, names in os.walk(path):
+                inside = place[len(path) + 1 :]
+                listings.append([number, inside, sorted(inner + names)])
+                inner[:] = [name for name in inner if name not in skip] if deep else []
+                ending = (name for name in sorted(names) if name.endswith(tuple(endings)))
+                wanted += [(place + "/" + name, (inside + "/" + name).lstrip("/")) for name in ending]
+            for place, inside in wanted:
+                if room > 0:
+                    try:
+                        with open(place, "rb", opener=unblocked) as stream:
+                            data = stream.read(RECORD_CAP)
+                    except OSError:
+                        continue
+                    packed.append(packer.compress(data))
+                    room -= len(packed[-1])
+                    files.append([number, inside, len(data)])
+        data = b"".join(packed) + (packer.flush() if packer else b"")
+        return {"listings": listings, "files": files, "data": binascii.b2a_base64(data).decode("ascii").strip()}
+
     def command(self, arguments, timeout):
         """Run a fixed argument list; None where the program is not on PATH."""
         for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
@@ -331,6 +361,7 @@ def serve(request, path=None):
         "files": files,
         "records": records,
         "names": sorted(set(names)),
+        "folders": gatherer.folders(request.get("folders") or ()),
         "commands": commands,
         "environ": environ(set(request.get("environ", ())), request.get("environ_of_init", False), gatherer.errors),
         "errors": sorted(gatherer.errors.items()),

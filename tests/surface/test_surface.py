@@ -84,6 +84,8 @@ def test_the_distribution_that_provides_a_module_counts_not_the_one_named_like_i
         folder = tmp_path / f"{name.replace('-', '_')}-{version}.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\nVersion: 9\n")
+        if module:
+            (tmp_path / module).mkdir()
         (folder / "RECORD").write_text(f"{module}/__init__.py,sha256=x,1\n" if module else "")
     (tmp_path / "old-3.egg-info").write_text("Name: old\nVersion: 3\n")
     surface = Surface.of_folders((3, 11), [str(tmp_path)], "there")

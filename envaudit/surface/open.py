@@ -1,0 +1,60 @@
+"""``open_surface(target) -> Surface``: what the packages of a target offer, beside ``take(target) -> Snapshot``.
+
+A local environment is asked once for its ``sys.path``, and its folders are read from here. In a container or an image
+the inspector hands files over, whole packages in one round. Where nothing is installed yet (a lockfile) or the place is
+not at hand (a snapshot), the wheels of the package index are read (:mod:`envaudit.surface.wheels`).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from envaudit.errors import TargetError
+from envaudit.evidence import Evidence, Options, Request
+from envaudit.model import Json
+from envaudit.surface._remote import FIRST, Remote
+from envaudit.surface.surface import Surface
+from envaudit.surface.tree import local_tree
+from envaudit.take import HERE, resolve
+
+_LOCAL = ("here", "venv", "python")
+_ENGINE = ("container", "image")
+
+
+def open_surface(text: str = HERE, options: Options | None = None) -> Surface:
+    """The surface of a target, written as for :func:`envaudit.take.take`.
+
+    Raises :class:`~envaudit.errors.TargetError` where the target cannot be looked at, or has no packages to read.
+    """
+    options = options or Options()
+    target, reference = resolve(text)
+    where = reference or "this environment"
+    if target.kind in _LOCAL:
+        asked = cast(Evidence, target.gather(reference, Request(), options._replace(pip=False)))
+        trees = [local_tree(entry) for entry in dict.fromkeys(asked.interpreter["path"])]
+        return Surface(_version(asked.interpreter), trees, where, **_facts(asked.interpreter))
+    if target.kind in _ENGINE:
+
+        def ask(request: Request) -> Evidence:
+            return cast(Evidence, target.gather(reference, request, options))
+
+        first = ask(FIRST)
+        remote = Remote(first, ask)
+        return Surface(
+            _version(first.interpreter),
+            remote.trees,
+            where,
+            prefetch=remote.prefetch,
+            read_ahead=remote.read_ahead,
+            **_facts(first.interpreter),
+        )
+    raise TargetError(f"{text}: a {target.kind} holds no packages to read")
+
+
+def _version(interpreter: dict[str, Json]) -> tuple[int, int]:
+    major, minor = interpreter["version"].split(".")[:2]
+    return int(major), int(minor)
+
+
+def _facts(interpreter: dict[str, Json]) -> dict[str, Json]:
+    return {"builtins": interpreter["builtin_modules"], "suffix": interpreter["extension_suffix"]}
