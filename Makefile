@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench truth docs clean
 help:
 	@echo 'make demo   train a small model, audit two serving environments, show what is found'
 	@echo 'make test   run the tests (those that need a Docker Engine skip where there is none)'
 	@echo 'make lint   ruff and mypy --strict'
 	@echo 'make bench  speed and memory, as ratios against peers in the same run'
+	@echo 'make truth  fit, save and load models in real environments (8 GB in .truth, about an hour, then minutes)'
 	@echo 'make docs   generate docs/rules from the rules'
 
 $(BIN)/uv:
@@ -44,6 +45,10 @@ lint: $(VENV)/.lint
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
+
+truth: $(VENV)/.test
+	$(BIN)/python -m tests.truth build
+	$(BIN)/python -m tests.truth show
 
 docs: $(VENV)/.core
 	$(BIN)/python -m envaudit.explain docs/rules

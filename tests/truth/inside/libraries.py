@@ -17,10 +17,13 @@ ENCODERS = ("BackwardDifferenceEncoder BaseNEncoder BinaryEncoder CatBoostEncode
             "HashingEncoder HelmertEncoder JamesSteinEncoder LeaveOneOutEncoder MEstimateEncoder OneHotEncoder "
             "OrdinalEncoder PolynomialEncoder QuantileEncoder RankHotEncoder SumEncoder SummaryEncoder TargetEncoder "
             "WOEEncoder").split()  # fmt: skip
-SAMPLERS = ("over_sampling.RandomOverSampler over_sampling.SMOTE over_sampling.ADASYN over_sampling.BorderlineSMOTE "
-            "over_sampling.KMeansSMOTE over_sampling.SVMSMOTE under_sampling.RandomUnderSampler "
-            "under_sampling.NearMiss under_sampling.TomekLinks under_sampling.ClusterCentroids under_sampling.EditedNearestNeighbours "
-            "under_sampling.OneSidedSelection combine.SMOTEENN combine.SMOTETomek").split()  # fmt: skip
+SAMPLERS = (
+    "over_sampling.RandomOverSampler over_sampling.SMOTE over_sampling.ADASYN "
+    "over_sampling.BorderlineSMOTE over_sampling.KMeansSMOTE over_sampling.SVMSMOTE "
+    "under_sampling.RandomUnderSampler under_sampling.NearMiss under_sampling.TomekLinks "
+    "under_sampling.ClusterCentroids under_sampling.EditedNearestNeighbours "
+    "under_sampling.OneSidedSelection combine.SMOTEENN combine.SMOTETomek"
+).split()
 ENSEMBLES = "BalancedBaggingClassifier BalancedRandomForestClassifier EasyEnsembleClassifier RUSBoostClassifier".split()
 
 
