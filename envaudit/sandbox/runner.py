@@ -2,7 +2,7 @@
 
 It is sent to ``python -B -`` on standard input with one call of ``_main`` appended; envaudit itself never imports it.
 Rules of this file, each held by a test: standard library only (the loader is the target's own, imported by name), it
-runs on Python 3.6 to 3.14, and the reply stands between two random tokens. The model is loaded in a forked child, so
+runs on Python 3.6 and newer, and the reply stands between two random tokens. The model is loaded in a forked child, so
 that a crash, a time-out or an out-of-memory kill is something to report and not the end of the report.
 
 Request and reply are JSON; their keys are documented in docs/run.md.
