@@ -13,7 +13,7 @@ from typing import NamedTuple
 from envaudit.surface.tree import Tree
 
 _FOLDER = re.compile(r"(?P<name>[^-]+)(?:-(?P<version>[^-]+))?.*\.(?:dist-info|egg-info)$")
-_USUAL = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow", "cv2": "opencv-python"}
+USUAL = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow", "cv2": "opencv-python"}
 """Where to look first; nothing rests on it."""
 
 
@@ -64,7 +64,7 @@ class Distributions:
         """The distribution that installed a top-level module. One named like the module need not be the one."""
         if module not in self._of_module:
             everything = self.by_name()
-            likely = (everything.get(normalised(name)) for name in (_USUAL.get(module, module), module))
+            likely = (everything.get(normalised(name)) for name in (USUAL.get(module, module), module))
             candidates = dict.fromkeys([*filter(None, likely), *everything.values()])
             self._of_module[module] = next((item for item in candidates if _provides(item, module)), None)
         return self._of_module[module]

@@ -2,27 +2,39 @@
 
 A local environment is asked once for its ``sys.path``, and its folders are read from here. In a container or an image
 the inspector hands files over, whole packages in one round. Where nothing is installed yet (a lockfile) or the place is
-not at hand (a snapshot), the wheels of the package index are read (:mod:`envaudit.surface.wheels`).
+not at hand (a snapshot), the wheels of the package index are read (:mod:`envaudit.surface._wheelhouse`).
 """
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from envaudit.errors import TargetError
 from envaudit.evidence import Evidence, Options, Request
-from envaudit.model import Json
+from envaudit.model import Json, Snapshot
 from envaudit.surface._remote import FIRST, Remote
+from envaudit.surface.platform import Platform
 from envaudit.surface.surface import Surface
 from envaudit.surface.tree import local_tree
-from envaudit.take import HERE, resolve
+from envaudit.take import HERE, resolve, take
+
+if TYPE_CHECKING:
+    from envaudit.surface._index import Index
 
 _LOCAL = ("here", "venv", "python")
 _ENGINE = ("container", "image")
 
 
-def open_surface(text: str = HERE, options: Options | None = None) -> Surface:
+def open_surface(
+    text: str = HERE,
+    options: Options | None = None,
+    *,
+    python: tuple[int, int] | None = None,
+    index: Index | None = None,
+) -> Surface:
     """The surface of a target, written as for :func:`envaudit.take.take`.
+
+    For a lockfile or a snapshot ``python`` says for which Python it is to be read (default: what it says itself, else
+    an assumption that :attr:`Surface.assumptions` tells), and ``index`` which package index is asked.
 
     Raises :class:`~envaudit.errors.TargetError` where the target cannot be looked at, or has no packages to read.
     """
@@ -48,7 +60,14 @@ def open_surface(text: str = HERE, options: Options | None = None) -> Surface:
             read_ahead=remote.read_ahead,
             **_facts(first.interpreter),
         )
-    raise TargetError(f"{text}: a {target.kind} holds no packages to read")
+    return of_snapshot(take(text, options), python=python, index=index)
+
+
+def of_snapshot(snapshot: Snapshot, *, python: tuple[int, int] | None = None, index: Index | None = None) -> Surface:
+    """The surface of a snapshot's distributions, from their wheels in the package index."""
+    from envaudit.surface._wheelhouse import surface_of
+
+    return surface_of(snapshot, python=python, index=index)
 
 
 def _version(interpreter: dict[str, Json]) -> tuple[int, int]:
@@ -57,4 +76,10 @@ def _version(interpreter: dict[str, Json]) -> tuple[int, int]:
 
 
 def _facts(interpreter: dict[str, Json]) -> dict[str, Json]:
-    return {"builtins": interpreter["builtin_modules"], "suffix": interpreter["extension_suffix"]}
+    platform = Platform(_version(interpreter), interpreter["machine"])
+    libc = interpreter["libc"] or ("musl" if "musl" in (interpreter["extension_suffix"] or "") else "")
+    return {
+        "builtins": interpreter["builtin_modules"],
+        "suffix": interpreter["extension_suffix"],
+        "platform": platform._replace(libc=libc) if libc else platform,
+    }

@@ -9,11 +9,12 @@ portion of a namespace package (PEP 420) if nothing else is found.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from envaudit.surface import _stdlib
-from envaudit.surface._distributions import Distributions
+from envaudit.surface._distributions import USUAL, Distributions, normalised
+from envaudit.surface.platform import Platform
 from envaudit.surface.tree import FolderTree, Kind, ModuleFile, Tree
 
 if TYPE_CHECKING:
@@ -37,19 +38,34 @@ class Surface:
         standard_library: bool = True,
         prefetch: Callable[[Sequence[str]], None] | None = None,
         read_ahead: Callable[[Sequence[ModuleFile]], None] | None = None,
+        order: Callable[[str], Sequence[Tree]] | None = None,
+        versions: Callable[[str], str | None] | None = None,
+        unseen: Mapping[str, str] | None = None,
+        assumptions: Sequence[str] = (),
+        platform: Platform | None = None,
     ) -> None:
         """``builtins``: the interpreter's ``sys.builtin_module_names`` (None: not asked), ``suffix`` its first
         extension suffix, ``standard_library``: whether its folders are among the trees; ``prefetch`` (of top-level
-        packages) and ``read_ahead`` (of single files): how trees that lie far away fetch many things at once."""
+        packages) and ``read_ahead`` (of single files): how trees that lie far away fetch many things at once;
+        ``order``: the trees in which a top-level module is looked for, likeliest first; ``versions``: of distributions,
+        where they are known otherwise than by the trees; ``unseen``: distributions whose files cannot be read, and why.
+        """
         self.python = python
         self.where = where
         """How the target is called, for messages."""
         self.trees = tuple(trees)
+        self.platform = platform or Platform(python)
         self._builtins = None if builtins is None else frozenset(builtins)
         self._standard_library = standard_library
         self._suffixes = _suffixes(python, suffix)
         self._prefetch = prefetch
         self._read_ahead = read_ahead
+        self._order = order
+        self._versions = versions
+        self.unseen: Mapping[str, str] = {} if unseen is None else unseen
+        """Distributions that belong to the target and whose files cannot be read -> why."""
+        self.assumptions = tuple(assumptions)
+        """What had to be assumed to look at all, in words."""
         self._found: dict[str, ModuleFile | None] = {}
         self._extensions: dict[str, Extension | None] = {}
         self.distributions = Distributions(self.trees)
@@ -89,7 +105,45 @@ class Surface:
 
     def version(self, name: str) -> str | None:
         """The version of a distribution, or of the distribution that a top-level module belongs to."""
+        if self._versions is not None:
+            known = self._versions(name)
+            if known is not None:
+                return known
         return self.distributions.version(name)
+
+    def hides(self, module: str) -> str | None:
+        """Why a module that :meth:`find` does not find may be there all the same; None where it surely is not."""
+        if not self.unseen or self.find(module) is not None:
+            return None
+        top = module.partition(".")[0]
+        if "." in module and self.find(top) is not None:
+            return None
+        name = normalised(USUAL.get(top, top))
+        if name in self.unseen:
+            return f"{name}: {self.unseen[name]}"
+        some = ", ".join(f"{name} ({why})" for name, why in sorted(self.unseen.items())[:3])
+        return f"not everything could be read: {some}"
+
+    def overlaid(self, trees: Sequence[Tree]) -> Surface:
+        """This surface with other packages in front, as if their wheels were installed over what is there."""
+        changed = Surface(
+            self.python,
+            (*trees, *self.trees),
+            self.where,
+            builtins=self._builtins,
+            standard_library=self._standard_library,
+            prefetch=_prefetching(trees, self._prefetch),
+            read_ahead=self._read_ahead,
+            order=(lambda name: (*trees, *(self._order or (lambda _: self.trees))(name))),
+            unseen=self.unseen,
+            assumptions=self.assumptions,
+            platform=self.platform,
+        )
+        changed._suffixes = self._suffixes
+        if self._versions is not None:
+            over, under = Distributions(trees), self._versions
+            changed._versions = lambda name: over.version(name) or under(name)
+        return changed
 
     def prefetch(self, modules: Iterable[str]) -> None:
         """A hint that these modules will be read. Trees that lie far away fetch the sources of their top-level packages
@@ -120,11 +174,14 @@ class Surface:
         standard = name in _stdlib.standard(self.python)
         if standard and not self._standard_library:
             return ModuleFile("stdlib", module, None, "")
-        found = self._in_portions(module, name, tuple((tree, "") for tree in self.trees))
+        found = self._in_portions(module, name, self._tops(name))
         if found is None and self._builtins is None and standard and name in _stdlib.compiled():
             # Some builds link more of the library into the interpreter; this one was not asked.
             return ModuleFile("builtin", module, None, "")
         return found
+
+    def _tops(self, name: str) -> tuple[tuple[Tree, str], ...]:
+        return tuple((tree, "") for tree in (self._order(name) if self._order else self.trees))
 
     def _in_portions(self, module: str, name: str, portions: tuple[tuple[Tree, str], ...]) -> ModuleFile | None:
         namespace: list[tuple[Tree, str]] = []
@@ -171,9 +228,26 @@ class Surface:
             return None
         above, _, last = package.module.rpartition(".")
         parent = self.find(above) if above else None
-        tops = parent.portions if parent else tuple((tree, "") for tree in self.trees)
+        tops = parent.portions if parent else self._tops(last)
         portions = tuple((tree, f"{folder}/{last}" if folder else last) for tree, folder in tops)
         return self._in_portions(module, module.rpartition(".")[2], portions)
+
+
+def _prefetching(
+    trees: Sequence[Tree], beneath: Callable[[Sequence[str]], None] | None
+) -> Callable[[Sequence[str]], None]:
+    """How packages are brought of which some lie in front of others."""
+
+    def prefetch(packages: Sequence[str]) -> None:
+        held = {name for tree in trees for name in tree.names("") or ()}
+        for tree in trees:
+            bring = getattr(tree, "prefetch", None)
+            if bring is not None and (tree.names("") or frozenset()) & set(packages):
+                bring()
+        if beneath is not None:
+            beneath([name for name in packages if name not in held])
+
+    return prefetch
 
 
 def _suffixes(python: tuple[int, int], suffix: str | None) -> list[re.Pattern[str]]:

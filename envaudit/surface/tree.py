@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -70,14 +71,7 @@ class ArchiveTree:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.archive = archive
-        found: dict[str, set[str]] = {"": set()}
-        for name in archive.namelist():
-            folder, _, last = name.rstrip("/").rpartition("/")
-            found.setdefault(folder, set()).add(last)
-            while folder:
-                folder, _, last = folder.rpartition("/")
-                found.setdefault(folder, set()).add(last)
-        self._listings = {folder: frozenset(names) for folder, names in found.items()}
+        self._listings = folders_of(archive.namelist())
 
     def read(self, path: str) -> bytes | None:
         """The contents of a member; None where there is none that can be unpacked."""
@@ -94,6 +88,19 @@ class ArchiveTree:
 
     def __repr__(self) -> str:
         return f"<archive {self.archive.filename}>"
+
+
+def folders_of(paths: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Folder -> its entries, of a list of files (``""``: the top)."""
+    found: dict[str, set[str]] = {"": set()}
+    for path in paths:
+        folder, _, last = path.rstrip("/").rpartition("/")
+        while last not in found.setdefault(folder, set()):
+            found[folder].add(last)
+            folder, _, last = folder.rpartition("/")
+            if not last:
+                break
+    return {folder: frozenset(names) for folder, names in found.items()}
 
 
 def local_tree(path: str) -> Tree:
