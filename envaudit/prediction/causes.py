@@ -1,0 +1,125 @@
+"""Why a load must fail that follows from the file's form alone: no code of the target has to be played."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from envaudit.needs import Array, Global, Needs
+from envaudit.prediction.loading import renamed
+from envaudit.prediction.world import MISSING, NoModule, World
+
+
+class Cause(NamedTuple):
+    """One certain (or likely) failure of the load."""
+
+    kind: str
+    """The exception's class."""
+    text: str
+    cause: str
+    subject: str
+    explanation: str
+    at: int
+    certain: bool = True
+
+
+HIGHEST_PROTOCOL: Final = {(3, 6): 4, (3, 7): 4}
+"""``pickle.HIGHEST_PROTOCOL`` by Python; 5 since 3.8 (PEP 574)."""
+
+
+def causes(needs: Needs, world: World) -> Iterator[Cause]:
+    """Everything of this kind, in no particular order."""
+    yield from _protocol(needs, world)
+    yield from _globals(needs, world)
+    yield from _padding(needs, world)
+    yield from _bytecode(needs, world)
+
+
+def _protocol(needs: Needs, world: World) -> Iterator[Cause]:
+    highest = HIGHEST_PROTOCOL.get(world.surface.python, 5)
+    if needs.protocol is not None and needs.protocol > highest:
+        python = ".".join(map(str, world.surface.python))
+        yield Cause(
+            "ValueError",
+            f"unsupported pickle protocol: {needs.protocol}",
+            "pickle-protocol",
+            f"pickle protocol {needs.protocol}",
+            f"Python {python} reads pickle protocols up to {highest}",
+            0,
+        )
+
+
+def _globals(needs: Needs, world: World) -> Iterator[Cause]:
+    for item in needs.globals:
+        module, dotted = renamed(item)
+        head = dotted.partition(".")[0]
+        if module == "__main__":
+            text = f"Can't get attribute '{head}' on <module '__main__'>"
+            why = f"{head} was defined in the script that trained; the serving program does not have it"
+            yield Cause("AttributeError", text, "main-module", str(item), why, item.at, certain=False)
+            continue
+        try:
+            missing = world.lookup(module, head) is MISSING
+        except NoModule as error:
+            why = f"the file names {item}; there is no module {error} in the target"
+            yield Cause("ModuleNotFoundError", f"No module named '{error}'", "missing-module", str(item), why, item.at)
+            continue
+        if missing:
+            why = f"the file names {item}; the target's {module} has no {head}"
+            yield Cause(
+                "AttributeError", _unfound(needs, world, module, dotted), "missing-name", str(item), why, item.at
+            )
+
+
+def _unfound(needs: Needs, world: World, module: str, dotted: str) -> str:
+    """What the unpickler prints for a name that a module lacks (Lib/pickle.py ``find_class``, Modules/_pickle.c)."""
+    found = world.surface.find(module)
+    root = getattr(found.tree, "root", "") if found is not None else ""
+    path = f"{root}/{found.path}" if found is not None and root else None
+    if needs.loader == "joblib.load" and (needs.protocol or 0) < 4:
+        return f"module '{module}' has no attribute '{dotted}'"  # joblib reads with the unpickler in Python
+    where = f" from '{path}'" if path else ""
+    return f"Can't get attribute '{dotted}' on <module '{module}'{where}>"
+
+
+def _padding(needs: Needs, world: World) -> Iterator[Cause]:
+    """joblib 1.2 began to align raw arrays (``NUMPY_ARRAY_ALIGNMENT_BYTES`` in joblib/numpy_pickle.py); an older one
+    takes the padding for the array's first bytes."""
+    if needs.loader != "joblib.load" or needs.compression is not None:
+        return
+    padded = next((item for item in arrays(needs) if item.padded), None)
+    source = world.surface.source("joblib.numpy_pickle")
+    if padded is not None and source is not None and "numpy_array_alignment_bytes" not in source:
+        why = "joblib 1.2 and newer pad raw arrays; this joblib reads the padding as data and loses its place"
+        text = "invalid load key (or garbage in the arrays)"
+        yield Cause("UnpicklingError", text, "joblib-alignment", "joblib", why, padded.at)
+
+
+def arrays(needs: Needs) -> Iterator[Array]:
+    """The arrays that the file holds."""
+    from envaudit.artifacts.summary import visit
+
+    return (value for value in visit(needs.roots) if isinstance(value, Array))
+
+
+def _bytecode(needs: Needs, world: World) -> Iterator[Cause]:
+    python = world.surface.python
+    for code in needs.codes:
+        if code.python is None or (code.python <= python <= (code.newest or code.python)):
+            continue
+        wrote = ".".join(map(str, code.python))
+        why = f"{code.name} is stored as bytecode of Python {wrote}; the target runs {python[0]}.{python[1]}"
+        text = (
+            f"bytecode of Python {wrote} run by Python {python[0]}.{python[1]} (an error at load, a crash, or nonsense)"
+        )
+        yield Cause(
+            "SystemError", text, "bytecode", code.name, why, code.at, certain=_arity(code.python) != _arity(python)
+        )
+
+
+def _arity(python: tuple[int, int]) -> int:
+    """Arguments of ``types.CodeType`` (docs.python.org, "What's New" of 3.8 and 3.11)."""
+    return 15 if python < (3, 8) else 16 if python < (3, 11) else 18
+
+
+__all__ = ["Cause", "Global", "arrays", "causes"]

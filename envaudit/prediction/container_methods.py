@@ -1,0 +1,123 @@
+"""Methods of containers, of texts, and those that every object has."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Final
+
+from envaudit.prediction.attributes import Method
+from envaudit.prediction.core import Core, Signal
+from envaudit.prediction.values import (
+    UNKNOWN,
+    Abstract,
+    ClassValue,
+    Dictionary,
+    Instance,
+    InstanceDict,
+    NotConcrete,
+    Sequence,
+    concrete,
+    is_constant,
+    join,
+)
+
+TEXT_METHODS: Final = frozenset(
+    "startswith endswith split rsplit strip lstrip rstrip lower upper replace partition rpartition format join isdigit "
+    "isidentifier find count title capitalize".split()
+)
+
+
+def method(core: Core, bound: Method, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """A method of a container, a constant, or one that every object has."""
+    value, name = bound
+    if isinstance(value, str):
+        if name in TEXT_METHODS and not kwargs:
+            if name == "format":
+                args = [core.formatted(item, "s") for item in args]  # type: ignore[attr-defined]
+            return core.compute(operator.methodcaller(name, *[_plain(item) for item in args]), value)  # type: ignore[attr-defined]
+        return UNKNOWN
+    if isinstance(value, InstanceDict):
+        return _dictionary(core, value.instance.attributes, name, args, kwargs)
+    if isinstance(value, Dictionary):
+        return _dictionary(core, value, name, args, kwargs)
+    if isinstance(value, Sequence):
+        return _sequence(core, value, name, args)
+    if name == "__new__":
+        target = args[0] if args else value
+        return Instance(target) if isinstance(target, ClassValue) else UNKNOWN
+    if name == "__setattr__" and len(args) == 2 and isinstance(args[0], str):
+        core.set_attribute(value, args[0], args[1])
+        return None
+    if name == "__getattribute__" and args and isinstance(args[-1], str):
+        return core.attribute(value, args[-1])
+    return None if name == "__init__" else UNKNOWN
+
+
+def _plain(value: Abstract) -> Any:
+    try:
+        return concrete(value)
+    except NotConcrete:
+        return UNKNOWN
+
+
+def _dictionary(
+    core: Core, value: Dictionary, name: str, args: list[Abstract], kwargs: dict[str, Abstract]
+) -> Abstract:
+    key = args[0] if args else None
+    if name in ("get", "pop", "setdefault"):
+        try:
+            known = key in value.entries
+        except TypeError:
+            return UNKNOWN
+        if known:
+            return value.entries.pop(key) if name == "pop" and not core.maybe else value.entries[key]
+        fallback = args[1] if len(args) > 1 else None
+        if name == "setdefault":
+            value.entries[key] = fallback
+        if not value.exact or not is_constant(key):
+            return join([*value.others[:3], UNKNOWN])
+        if name == "pop" and len(args) < 2 and not core.maybe:
+            if core.caught("KeyError"):
+                raise Signal("KeyError", repr(key))
+            return UNKNOWN
+        return fallback
+    if name == "update":
+        for item in args:
+            core.update(value, item)  # type: ignore[attr-defined]
+        value.entries.update(kwargs)
+        return None
+    if name == "copy":
+        made = Dictionary(dict(value.entries), value.exact)
+        made.others = list(value.others)
+        return made
+    if name == "keys":
+        return Sequence("list", list(value.entries), value.exact)
+    if name == "values":
+        return Sequence("list", [*value.entries.values(), *value.others], value.exact)
+    if name == "items":
+        pairs = [Sequence("tuple", [item, entry]) for item, entry in value.entries.items()]
+        return Sequence("list", [*pairs, *(Sequence("tuple", [UNKNOWN, entry]) for entry in value.others)], value.exact)
+    return UNKNOWN
+
+
+def _sequence(core: Core, value: Sequence, name: str, args: list[Abstract]) -> Abstract:
+    if name in ("append", "add", "insert", "appendleft") and args:
+        value.items.append(args[-1])
+        value.exact = value.exact and not core.maybe and name != "insert"
+        return None
+    if name in ("extend", "update") and args:
+        items, exact = core.items_of(args[0])
+        value.items += items
+        value.exact = value.exact and exact and not core.maybe
+        return None
+    if name == "copy":
+        return Sequence(value.kind, list(value.items), value.exact)
+    if name == "pop":
+        return value.items[-1] if value.items else UNKNOWN
+    if name in ("union", "difference", "intersection"):
+        return Sequence("set", list(value.items), exact=False)
+    if name == "index" and args and value.exact:
+        for index, item in enumerate(value.items):
+            if is_constant(item) and is_constant(args[0]) and item == args[0]:
+                return index
+    return UNKNOWN

@@ -1,0 +1,194 @@
+"""Playing a load: the needs of an artifact become symbolic objects of the target's classes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from envaudit.needs import UNSET, Array, DType, Global, Items, Long, Made, Mapping, Persistent, Value
+from envaudit.prediction import layouts
+from envaudit.prediction.core import Core, Place, Signal
+from envaudit.prediction.values import (
+    UNKNOWN,
+    Abstract,
+    ArrayValue,
+    Bound,
+    ClassValue,
+    Dictionary,
+    External,
+    Function,
+    Instance,
+    Sequence,
+    is_constant,
+)
+from envaudit.prediction.world import MISSING, NoModule
+
+RECONSTRUCTORS: Final = frozenset({"copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__"})
+
+
+def symbolic(core: Core, value: Value) -> Abstract:
+    """The symbolic value of a need; each is made once."""
+    if is_constant(value):
+        return value
+    key = id(value)
+    if key in core.symbols:
+        return core.symbols[key]
+    if isinstance(value, Global):
+        return resolve(core, value)
+    core.symbols[key] = UNKNOWN  # a cycle finds this
+    if isinstance(value, Items):
+        made = Sequence(value.kind, [], value.length == len(value.items))
+        core.symbols[key] = made
+        made.items += [symbolic(core, item) for item in value.items]
+    elif isinstance(value, Mapping):
+        table = Dictionary()
+        core.symbols[key] = table
+        _fill(core, table, value)
+    elif isinstance(value, Array):
+        if value.items is not None:
+            for item in value.items.items:
+                symbolic(core, item)
+        core.symbols[key] = ArrayValue(value)
+    elif isinstance(value, Made):
+        core.symbols[key] = _make(core, value)
+        _feed(core, value, core.symbols[key])
+    elif isinstance(value, (DType, Long, Persistent)):
+        core.symbols[key] = UNKNOWN
+    return core.symbols[key]
+
+
+def _fill(core: Core, table: Dictionary, value: Mapping) -> None:
+    table.exact = value.length == len(value.pairs)
+    for key, item in value.pairs:
+        plain = symbolic(core, key)
+        entry = symbolic(core, item)
+        if is_constant(plain):
+            table.entries[plain] = entry
+        else:
+            table.exact = False
+            table.others.append(entry)
+
+
+def resolve(core: Core, name: Global) -> Abstract:
+    """What a global means in the target; UNKNOWN where it is missing (that is reported once for the whole file)."""
+    module, dotted = renamed(name)
+    head, *rest = dotted.split(".")
+    try:
+        value = core.world.lookup(module, head)
+    except NoModule:
+        return UNKNOWN
+    for part in rest:
+        if value is MISSING:
+            break
+        try:
+            value = core.attribute(value, part)
+        except Signal:
+            return UNKNOWN
+    if isinstance(value, Function) and getattr(value.node, "decorator_list", None):
+        value = core.decorated(value, value.frame)
+    return UNKNOWN if value is MISSING else value
+
+
+def renamed(name: Global) -> tuple[str, str]:
+    """A Python 2 name as Python 3's unpickler maps it (Lib/_compat_pickle.py, protocols below 3)."""
+    import _compat_pickle  # the standard library's own table
+
+    if name.module in PYTHON_2 or (name.module, name.name) in _compat_pickle.NAME_MAPPING:
+        pair = _compat_pickle.NAME_MAPPING.get((name.module, name.name))
+        if pair is not None:
+            return str(pair[0]), str(pair[1])
+        return str(_compat_pickle.IMPORT_MAPPING.get(name.module, name.module)), name.name
+    return name.module, name.name
+
+
+PYTHON_2: Final = frozenset(
+    {"copy_reg", "__builtin__", "Queue", "cPickle", "StringIO", "cStringIO", "exceptions", "itertools"}
+)
+
+
+def _make(core: Core, made: Made) -> Abstract:
+    """Play the call that makes an object."""
+    call = symbolic(core, made.call)
+    args = [symbolic(core, item) for item in made.args]
+    kwargs: dict[str, Abstract] = {}
+    if isinstance(made.kwargs, Mapping):
+        kwargs = {key: symbolic(core, item) for key, item in made.kwargs.pairs if isinstance(key, str)}
+    core.offset = made.at
+    dotted = getattr(call, "dotted", "") or (f"{call.module}.{call.name}" if isinstance(call, Function) else "")
+    if dotted in RECONSTRUCTORS and args:
+        call = args[0]
+        return _object(core, made, call)
+    if made.how == "newobj":
+        if isinstance(call, ClassValue):
+            constructor = core.member(call, "__new__")
+            if isinstance(constructor, Function):
+                result = _played(core, made, constructor, [call, *args], kwargs)
+                if isinstance(result, Instance):
+                    result.need = made
+                    return result
+        return _object(core, made, call)
+    if isinstance(call, External):
+        layouts.check_call(core, made, call)
+        result = core.call(call, args, kwargs)
+        return result if result is not UNKNOWN else _object(core, made, call)
+    result = _played(core, made, call, args, kwargs)
+    if isinstance(result, Instance) and result.need is None:
+        result.need = made
+    return result if result is not UNKNOWN and result is not None else _object(core, made, UNKNOWN)
+
+
+def _object(core: Core, made: Made, call: Abstract) -> Instance:
+    instance = Instance(call, need=made)
+    instance.attributes.exact = isinstance(call, ClassValue) and not call.open
+    return instance
+
+
+def _played(core: Core, made: Made, call: Abstract, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """Follow a call of the load; an exception that it must raise is a problem of the load, and the rest goes on."""
+    core.offset = made.at
+    core.stack.append(Place("", str(made.call), made.at))
+    try:
+        return core.call(call, args, kwargs)
+    except Signal:
+        return UNKNOWN
+    finally:
+        core.stack.pop()
+
+
+def _feed(core: Core, made: Made, value: Abstract) -> None:
+    """Play what follows the making: items, pairs, and the state."""
+    if made.items is not None or made.pairs is not None:
+        items = symbolic(core, made.items) if made.items is not None else None
+        pairs = symbolic(core, made.pairs) if made.pairs is not None else None
+        if isinstance(value, Sequence) and isinstance(items, Sequence):
+            value.items += items.items
+        elif isinstance(value, Dictionary) and isinstance(pairs, Dictionary):
+            value.entries.update(pairs.entries)
+        elif isinstance(value, Instance):
+            value.attributes.entries.setdefault("<items>", items if items is not None else pairs)
+    for state in (made.state, *made.more_states):
+        if state is not UNSET:
+            _set_state(core, made, value, state)
+
+
+def _set_state(core: Core, made: Made, value: Abstract, state: Value) -> None:
+    given = symbolic(core, state)
+    core.offset = made.at
+    if not isinstance(value, Instance):
+        return
+    value.state = given
+    if isinstance(value.cls, ClassValue):
+        setter = core.member(value.cls, "__setstate__")
+        if isinstance(setter, Function):
+            _played(core, made, Bound(setter, value), [given], {})
+            return
+        if setter is not MISSING:
+            value.attributes.exact = False
+    elif isinstance(value.cls, External):
+        layouts.check_state(core, made, value.cls, state)
+    parts: list[Any] = [given]
+    if isinstance(given, Sequence) and given.kind == "tuple" and len(given.items) == 2:
+        parts = given.items
+    for part in parts:
+        if isinstance(part, Dictionary):
+            value.attributes.entries.update((key, item) for key, item in part.entries.items() if isinstance(key, str))
+            value.attributes.exact = value.attributes.exact and part.exact

@@ -1,0 +1,180 @@
+"""What opaque functions and a few helpers of the libraries do, where the evaluation does not read their source.
+
+Only helpers whose meaning is documented and stable are here: Python's builtins, ``joblib.delayed`` / ``Parallel``,
+``functools.partial``, and those of scikit-learn's decorators and checks that are costly to follow and read nothing of
+the object that they are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from envaudit.prediction.builtin_models import BUILTINS, Model, constant, first
+from envaudit.prediction.core import Core, Signal
+from envaudit.prediction.values import (
+    UNKNOWN,
+    Abstract,
+    ClassValue,
+    Descriptor,
+    Dictionary,
+    External,
+    Function,
+    NotConcrete,
+    Partial,
+    Sequence,
+    concrete,
+)
+
+MODELLED: Final = frozenset({"sklearn", "joblib", "imblearn", "packaging", "lightgbm", "xgboost", "category_encoders"})
+"""Packages in which the names of :data:`BY_NAME` mean what is written here."""
+
+
+def _islice(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    items, exact = core.items_of(args[0]) if args else ([], False)
+    try:
+        bounds = [concrete(value) for value in args[1:]]
+        return Sequence("list", items[slice(*bounds)], exact)
+    except (NotConcrete, TypeError, ValueError):
+        return Sequence("list", items, exact=False)
+
+
+def _partial(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    return Partial(args[0], tuple(args[1:]), tuple(sorted(kwargs.items()))) if args else UNKNOWN
+
+
+def _decorator(kind: str) -> Model:
+    """A function that makes a decorator which leaves its function as it is."""
+
+    def make(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+        return Partial(External("envaudit", kind), tuple(args))
+
+    return make
+
+
+def _version(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(args[0]) if args and isinstance(args[0], str) else UNKNOWN
+    except InvalidVersion:
+        return UNKNOWN
+
+
+def _set_config(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """scikit-learn's configuration as it is when nobody sets it: the literal in its own source."""
+    found = core.world.lookup("sklearn._config", "_global_config")
+    return found if isinstance(found, Dictionary) else UNKNOWN
+
+
+def _chain(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    parts = [core.items_of(value) for value in args]
+    return Sequence("list", [item for items, _ in parts for item in items], all(exact for _, exact in parts))
+
+
+def _isclass(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    if not args or args[0] is UNKNOWN or isinstance(args[0], External):
+        return UNKNOWN
+    return isinstance(args[0], ClassValue)
+
+
+def _bare_or_called(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """A decorator that is used with and without parentheses, and leaves its function as it is."""
+    return args[0] if args and isinstance(args[0], Function) else _decorator("passes")(core, [], {})
+
+
+EXTERNALS: Final[dict[str, Model]] = {
+    **{f"builtins.{name}": model for name, model in BUILTINS.items()},
+    "functools.partial": _partial, "functools.wraps": _decorator("passes"), "functools.update_wrapper": first,
+    "functools.lru_cache": _decorator("passes"), "functools.cache": first, "abc.abstractmethod": first,
+    "itertools.chain": _chain,
+    "joblib.delayed": lambda core, args, kwargs: Partial(External("envaudit", "delayed"), tuple(args)),
+    "joblib.Parallel": constant(External("envaudit", "parallel")),
+    "envaudit.parallel": lambda core, args, kwargs: _parallel(core, args),
+    "operator.attrgetter": lambda core, args, kwargs: Partial(External("envaudit", "attrgetter"), tuple(args)),
+    "contextlib.contextmanager": first, "contextlib.suppress": constant(UNKNOWN), "packaging.version.parse": _version,
+    "packaging.version.Version": _version, "copy.copy": first, "copy.deepcopy": first,
+    "itertools.islice": _islice, "inspect.isclass": _isclass,
+}  # fmt: skip
+"""What opaque functions return, by dotted name."""
+
+BY_NAME: Final[dict[str, Model]] = {
+    "delayed": EXTERNALS["joblib.delayed"],
+    "Parallel": EXTERNALS["joblib.Parallel"],
+    "parse_version": _version,
+    "available_if": lambda core, args, kwargs: Partial(External("envaudit", "available_if"), tuple(args)),
+    "if_delegate_has_method": lambda core, args, kwargs: Partial(
+        External("envaudit", "if_delegate"), tuple(args or kwargs.values())
+    ),
+    "validate_params": _decorator("passes"),
+    "_fit_context": _decorator("passes"),
+    "_deprecate_positional_args": _bare_or_called,
+    "deprecated": _decorator("passes"),
+    "_threadpool_controller_decorator": _decorator("passes"),
+    "get_config": _set_config,
+    "_get_config": _set_config,
+    "check_array": constant(UNKNOWN),
+    "check_random_state": constant(UNKNOWN),
+    "_num_samples": constant(UNKNOWN),
+    "issparse": constant(False),
+}  # fmt: skip
+"""Helpers of :data:`MODELLED` packages, by their bare name."""
+
+
+def _passes(core: Core, made: Partial, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    return args[0] if args else UNKNOWN
+
+
+def _available_if(core: Core, made: Partial, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    return Descriptor("available_if", args[0], made.args[0] if made.args else None) if args else UNKNOWN
+
+
+def _if_delegate(core: Core, made: Partial, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """scikit-learn before 1.3: ``if_delegate_has_method``, the older spelling of ``available_if``."""
+    if not args or not made.args:
+        return args[0] if args else UNKNOWN
+    check = Partial(External("envaudit", "delegates"), (made.args[0], getattr(args[0], "name", "")))
+    return Descriptor("available_if", args[0], check)
+
+
+def _delegates(core: Core, made: Partial, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    paths, name = made.args
+    for path in paths.items if isinstance(paths, Sequence) else [paths]:
+        core.catchers.append(frozenset({"AttributeError"}))
+        try:
+            value = _attrgetter(core, Partial(None, (path,)), args, {})
+            core.attribute(value, name)
+        except Signal:
+            continue
+        finally:
+            core.catchers.pop()
+        return True
+    return False
+
+
+def _delayed(core: Core, made: Partial, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    return Partial(made.args[0], tuple(args), tuple(sorted(kwargs.items())))
+
+
+def _parallel(core: Core, args: list[Abstract]) -> Abstract:
+    items, exact = core.items_of(args[0]) if args else ([], False)
+    return Sequence("list", [core.call(item, []) for item in items if isinstance(item, Partial)], exact)
+
+
+def _attrgetter(core: Core, made: Partial, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    if len(made.args) != 1 or not isinstance(made.args[0], str) or not args:
+        return UNKNOWN
+    value = args[0]
+    for name in made.args[0].split("."):
+        value = core.attribute(value, name)
+    return value
+
+
+PARTIALS: Final[dict[str, Callable[..., Abstract]]] = {
+    "envaudit.passes": _passes,
+    "envaudit.available_if": _available_if,
+    "envaudit.if_delegate": _if_delegate,
+    "envaudit.delegates": _delegates,
+    "envaudit.delayed": _delayed,
+    "envaudit.attrgetter": _attrgetter,
+}
