@@ -7,29 +7,24 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
+from envaudit.prediction.comparisons import contains, identical, kinds_differ
 from envaudit.prediction.core import Core, Signal
 from envaudit.prediction.values import (
     UNKNOWN,
     Abstract,
-    Bound,
     ClassValue,
     Dictionary,
     External,
     Frame,
     Function,
-    Input,
-    Instance,
     InstanceDict,
-    ModuleValue,
     NotConcrete,
     Sequence,
-    Super,
     Union,
     abstract,
     concrete,
     is_constant,
     join,
-    same,
 )
 from envaudit.prediction.world import MISSING, NoModule
 
@@ -252,33 +247,14 @@ class Expressions(Core):
             answers = [self._holds(kind, option, right) for option in left.options]
             return answers[0] if all(item is answers[0] for item in answers) else UNKNOWN
         if isinstance(kind, (ast.Is, ast.IsNot)):
-            truth = _identical(left, right)
+            truth = identical(left, right)
             return UNKNOWN if truth is None else truth is isinstance(kind, ast.Is)
         if isinstance(kind, (ast.In, ast.NotIn)):
-            truth = self.contains(right, left)
+            truth = contains(right, left)
             return UNKNOWN if truth is None else truth is isinstance(kind, ast.In)
-        if isinstance(kind, (ast.Eq, ast.NotEq)) and _kinds_differ(left, right):
+        if isinstance(kind, (ast.Eq, ast.NotEq)) and kinds_differ(left, right):
             return isinstance(kind, ast.NotEq)
         return self.compute(COMPARE[type(kind)], left, right)
-
-    def contains(self, container: Abstract, item: Abstract) -> bool | None:
-        """``item in container``."""
-        if isinstance(container, InstanceDict):
-            container = container.instance.attributes
-        if isinstance(container, str) and isinstance(item, str):
-            return item in container
-        if isinstance(container, Dictionary):
-            if is_constant(item) or isinstance(item, (External, ClassValue)):
-                if item in container.entries:
-                    return True
-                return False if container.exact else None
-            return None
-        if isinstance(container, Sequence):
-            answers = [_equal(item, other) for other in container.items]
-            if True in answers:
-                return True
-            return False if container.exact and None not in answers else None
-        return None
 
     def _IfExp(self, node: ast.IfExp, frame: Frame) -> Abstract:
         truth = self.truth_of(self.evaluate(node.test, frame))
@@ -391,38 +367,3 @@ class Expressions(Core):
             finally:
                 self.maybe -= unsure
         return exact
-
-
-def _equal(left: Abstract, right: Abstract) -> bool | None:
-    """``left == right``."""
-    if same(left, right):
-        return True
-    try:
-        return bool(concrete(left) == concrete(right))
-    except (NotConcrete, TypeError):
-        return False if _kinds_differ(left, right) else None
-
-
-def _kinds_differ(left: Abstract, right: Abstract) -> bool:
-    """Whether one is a plain constant and the other an object that never equals one."""
-    objects = (Instance, ClassValue, Function, Bound, ModuleValue, External, Sequence, Dictionary, Super)
-    plain = (str, bytes, int, float, type(None))
-    return (isinstance(left, objects) and isinstance(right, plain)) or (
-        isinstance(right, objects) and isinstance(left, plain)
-    )
-
-
-def _identical(left: Abstract, right: Abstract) -> bool | None:
-    """``left is right``."""
-    for one, other in ((left, right), (right, left)):
-        if one is None or one is True or one is False:
-            if is_constant(other):
-                return one is other
-            if isinstance(other, (Instance, Sequence, Dictionary, Function, ClassValue, Bound, ModuleValue, Input)):
-                return False
-            return False if type(other).__name__ in ("ArrayValue", "External") else None
-    if isinstance(left, (ClassValue, External)) and isinstance(right, (ClassValue, External)):
-        return bool(left == right) if type(left) is type(right) else False
-    if isinstance(left, Instance) and isinstance(right, Instance):
-        return True if left is right else None
-    return None

@@ -1,37 +1,38 @@
-"""``predict(needs, surface) -> Verdict``: play the load and the calls that answer requests, and judge what failed."""
+"""``predict(needs, world) -> Verdict``: play the load and the calls that answer requests, and judge what failed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from envaudit.artifacts.summary import summarize, unfitted
 from envaudit.model import Answer, How, Reason, Verdict
 from envaudit.needs import Needs
-from envaudit.prediction.causes import Cause, causes
+from envaudit.prediction import silent, wording
+from envaudit.prediction.causes import causes
 from envaudit.prediction.core import OutOfBudget, Problem, Signal
 from envaudit.prediction.evaluation import Evaluation
 from envaudit.prediction.loading import symbolic
 from envaudit.prediction.values import Abstract, ClassValue, Descriptor, Function, Input, Instance, Partial, Sequence
 from envaudit.prediction.world import MISSING, World
-from envaudit.surface import Surface
 
-METHODS: Final = (
-    "predict",
-    "predict_proba",
-    "decision_function",
-    "transform",
-    "score_samples",
-    "kneighbors",
-)
-"""The methods that answer requests (scikit-learn's glossary, "Methods"); those that a class has are played."""
+METHODS: Final = ("predict", "predict_proba", "decision_function", "transform", "score_samples", "kneighbors")
+"""The methods that answer requests (scikit-learn's glossary, "Methods"); those that an object has are played."""
 
 
-def predict(needs: Needs, world: World, artifact: str = "") -> Verdict:
-    """What will happen to an artifact in a target (:meth:`Evaluation.world_of` makes its ``world``)."""
-    surface = world.surface
-    core = Evaluation(world)
+def predict(needs: Needs, world: World, artifact: str = "", train: Mapping[str, str] | None = None) -> Verdict:
+    """What will happen to an artifact in a target.
+
+    ``world`` is the target's (:meth:`Evaluation.world_of`; made once, it serves any number of artifacts); ``train``
+    maps distributions to the versions of training, where they are known better than the file itself states them.
+    """
+    trained = {name: versions[-1] for name, versions in needs.versions.items()} | dict(train or {})
     world.packages = tuple(sorted(needs.modules))
-    found = list(causes(needs, world))
+    core = Evaluation(world)
     notes = list(needs.notes)
+    reasons = [
+        wording.of_cause(cause, needs, trained) for cause in sorted(causes(needs, world), key=lambda cause: cause.at)
+    ]
     try:
         roots = [symbolic(core, root) for root in needs.roots]
         core.phase, core.offset = "predict", -1
@@ -39,12 +40,29 @@ def predict(needs: Needs, world: World, artifact: str = "") -> Verdict:
             play(core, root)
     except OutOfBudget:
         notes.append("the evaluation was cut short: it took more steps than it may")
-    problems = list(core.problems.values())
-    return judge(needs, surface, artifact, found, problems, tuple(notes))
+    for problem in sorted(core.problems.values(), key=lambda problem: (problem.phase, problem.at, not problem.certain)):
+        if counts(problem):
+            reasons.append(wording.of_problem(problem, needs, trained, world.surface))
+    serve = {name: version for name in silent.PACKAGES if (version := world.surface.version(name))}
+    reasons += silent.changes(needs, trained, serve)
+    for name in unfitted(needs):
+        notes.append(f"{name} looks as if it had not been fitted")
+    return judge(artifact, world.surface.where, tuple(reasons), summarize(needs), tuple(dict.fromkeys(notes)))
+
+
+def counts(problem: Problem) -> bool:
+    """Whether a problem stands for a failure.
+
+    What is certain does. Of the rest only a missing attribute on a path that predicting may take: whether other errors
+    on such paths happen depends on the data, which training's own data passed.
+    """
+    if problem.cause == "missing-attribute":
+        return problem.phase == "predict"
+    return problem.certain
 
 
 def play(core: Evaluation, root: Abstract) -> None:
-    """Play the calls that answer requests on an object."""
+    """Play the calls that answer requests on an object, or on the objects in a list."""
     if isinstance(root, Sequence):
         for item in root.items[:10]:
             play(core, item)
@@ -59,24 +77,20 @@ def play(core: Evaluation, root: Abstract) -> None:
         member = core.member(root.cls, name)
         if member is MISSING or not isinstance(member, (Function, Descriptor, Partial)):
             continue
+        conditional = isinstance(member, Descriptor) and member.kind in ("available_if", "property")
         try:
-            if (
-                isinstance(member, Descriptor)
-                and member.kind in ("available_if", "property")
-                and not _available(core, root, name)
-            ):
-                continue
-            core.call(core.attribute(root, name), [Input(frame)])
+            if not conditional or available(core, root, name):
+                core.call(core.attribute(root, name), [Input(frame)])
         except Signal:
-            continue
+            continue  # recorded; the other methods may fail for other reasons
         finally:
             core.maybe = 0
             core.stack.clear()
             core.catchers.clear()
 
 
-def _available(core: Evaluation, root: Instance, name: str) -> bool:
-    """Whether a method that is there only for some objects is there for this one."""
+def available(core: Evaluation, root: Instance, name: str) -> bool:
+    """Whether a method that only some objects of a class have is there for this one."""
     core.catchers.append(frozenset({"AttributeError"}))
     try:
         core.attribute(root, name)
@@ -87,52 +101,19 @@ def _available(core: Evaluation, root: Instance, name: str) -> bool:
     return True
 
 
-def judge(
-    needs: Needs,
-    surface: Surface,
-    artifact: str,
-    found: list[Cause],
-    problems: list[Problem],
-    notes: tuple[str, ...],
-) -> Verdict:
-    """The verdict that follows from what failed."""
-    reasons: list[Reason] = []
-    for item in sorted(found, key=lambda item: item.at):
-        how: How = "proved" if item.certain else "likely"
-        evidence = (f"byte {item.at} of the file",)
-        reasons.append(
-            Reason(
-                "load",
-                "no",
-                how,
-                item.cause,
-                f"{item.kind}: {item.text}",
-                item.explanation,
-                evidence,
-                "",
-                None,
-                item.subject,
-            )
-        )
-    for problem in sorted(problems, key=lambda item: (item.phase, item.at)):
-        if not problem.certain and (problem.phase == "load" or problem.cause != "missing-attribute"):
-            continue
-        if problem.phase == "load" and problem.cause == "missing-attribute":
-            continue
-        reasons.append(
-            Reason(
-                "load" if problem.phase == "load" else "predict",
-                "no",
-                "proved" if problem.certain else "likely",
-                problem.cause,
-                f"{problem.kind}: {problem.text}" if problem.text else problem.kind,
-                "",
-                tuple(f"{place.module}:{place.line} in {place.function}" for place in problem.chain),
-                subject=problem.subject,
-            )
-        )
-    load = next((Answer("no", item.how) for item in reasons if item.question == "load"), Answer("yes", "likely"))
-    after = next((Answer("no", item.how) for item in reasons if item.question == "predict"), Answer("yes", "likely"))
-    if load.value == "no":
-        after = Answer("no", load.how)
-    return Verdict(artifact, surface.where, load, after, Answer("unknown", "likely"), tuple(reasons), "", notes)
+def judge(artifact: str, where: str, reasons: tuple[Reason, ...], summary: str, notes: tuple[str, ...]) -> Verdict:
+    """The verdict that follows from the reasons: what does not load does not predict, and answers nothing."""
+    load = _answer(reasons, "load") or Answer("yes", "likely")
+    after = load if load.value != "yes" else _answer(reasons, "predict") or Answer("yes", "likely")
+    same = after if after.value != "yes" else _answer(reasons, "same") or Answer("yes", "likely")
+    return Verdict(artifact, where, load, after, same, reasons, summary, notes)
+
+
+def _answer(reasons: tuple[Reason, ...], question: str) -> Answer | None:
+    """The gravest and surest answer that a reason gives to a question."""
+    order: tuple[How, ...] = ("executed", "proved", "likely")
+    found = [reason for reason in reasons if reason.question == question]
+    if not found:
+        return None
+    best = min(found, key=lambda reason: (reason.value != "no", order.index(reason.how)))
+    return Answer(best.value, best.how)
