@@ -40,6 +40,8 @@ class Method(NamedTuple):
 
 PROPERTIES: Final = frozenset({"builtins.property", "functools.cached_property", "abc.abstractproperty"})
 ON_OBJECT: Final = frozenset(dir(object)) | {"__dict__", "__weakref__", "__module__", "__annotations__"}
+ANY_PATCH: Final = 99
+"""Stands for the patch release of the target's Python in ``sys.version_info``: code asks for minor versions."""
 OF_FRAMES: Final = frozenset("columns iloc loc dtypes index to_numpy values items iteritems".split())
 
 
@@ -228,7 +230,7 @@ class Attributes(Core):
 
     def _of_module(self, value: ModuleValue, name: str) -> Abstract:
         if value.name == "sys" and name == "version_info":
-            return Sequence("tuple", [*self.world.surface.python, UNKNOWN], exact=False)
+            return Sequence("tuple", [*self.world.surface.python, ANY_PATCH])
         if name == "__version__":
             return self.world.surface.version(value.name.partition(".")[0]) or UNKNOWN
         inside = self.stack[-1].module.partition(".")[0] if self.stack else ""
@@ -245,7 +247,7 @@ class Attributes(Core):
 
     def _of_external(self, value: External, name: str) -> Abstract:
         if value.dotted in ("sys", "sys.version_info") and name == "version_info":
-            return Sequence("tuple", [*self.world.surface.python, UNKNOWN], exact=False)
+            return Sequence("tuple", [*self.world.surface.python, ANY_PATCH])
         if name == "__version__" and not value.name:
             return self.world.surface.version(value.module.partition(".")[0]) or UNKNOWN
         if name == "__name__":

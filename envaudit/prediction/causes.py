@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from envaudit.needs import Array, Global, Needs
+from envaudit.prediction.attributes import dir_of
 from envaudit.prediction.loading import renamed
+from envaudit.prediction.values import Abstract, ClassValue
 from envaudit.prediction.world import MISSING, NoModule, World
 
 
@@ -52,23 +54,30 @@ def _protocol(needs: Needs, world: World) -> Iterator[Cause]:
 def _globals(needs: Needs, world: World) -> Iterator[Cause]:
     for item in needs.globals:
         module, dotted = renamed(item)
-        head = dotted.partition(".")[0]
+        head, _, rest = dotted.partition(".")
         if module == "__main__":
             text = f"Can't get attribute '{head}' on <module '__main__'>"
             why = f"{head} was defined in the script that trained; the serving program does not have it"
             yield Cause("AttributeError", text, "main-module", str(item), why, item.at, certain=False)
             continue
         try:
-            missing = world.lookup(module, head) is MISSING
+            value = world.lookup(module, head)
+            missing = value is MISSING or _lacks(value, rest)
         except NoModule as error:
             why = f"the file names {item}; there is no module {error} in the target"
             yield Cause("ModuleNotFoundError", f"No module named '{error}'", "missing-module", str(item), why, item.at)
             continue
         if missing:
-            why = f"the file names {item}; the target's {module} has no {head}"
+            why = f"the file names {item}; the target's {module} has no {dotted}"
             yield Cause(
                 "AttributeError", _unfound(needs, world, module, dotted), "missing-name", str(item), why, item.at
             )
+
+
+def _lacks(value: Abstract, rest: str) -> bool:
+    """Whether a class surely has no such attribute (a nested class, by its qualified name)."""
+    name = rest.partition(".")[0]
+    return bool(name) and isinstance(value, ClassValue) and not value.open and name not in dir_of(value)
 
 
 def _unfound(needs: Needs, world: World, module: str, dotted: str) -> str:

@@ -1,0 +1,120 @@
+"""How often the prediction is right: predicted against executed outcomes of the load matrix.
+
+    python -m tests.truth.accuracy [--every N] [--train ENV] [--serve ENV] [--list] [--held-out]
+
+Every file of every environment is judged in every other environment, from files alone, and the answer is compared with
+what really happened there. "Fine at home" is left out: an environment is not judged against itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from envaudit.artifacts import read
+from envaudit.model import Verdict
+from envaudit.needs import Needs
+from envaudit.prediction.evaluation import Evaluation
+from envaudit.prediction.outcome import predict
+from envaudit.prediction.world import World
+from envaudit.surface.open import open_surface
+from tests import truth
+
+KINDS = ("load_error", "predict_error", "different", "fine")
+
+
+class Case(NamedTuple):
+    """One file in one environment."""
+
+    train: str
+    serve: str
+    file: truth.File
+    executed: truth.Outcome
+    verdict: Verdict
+    held_out: bool
+
+    @property
+    def predicted(self) -> str:
+        """The outcome that the verdict stands for."""
+        for value, kind in zip((self.verdict.load, self.verdict.predict, self.verdict.same), KINDS, strict=False):
+            if value.value == "no":
+                return kind
+        return "fine"
+
+
+def cases(every: int, trains: list[str], serves: list[str]) -> Iterator[Case]:
+    """Judge files of each training environment in each serving environment."""
+    worlds: dict[str, World] = {}
+    known = truth.environments()
+    for train in trains:
+        for index, file in enumerate(truth.files(train)):
+            if index % every:
+                continue
+            needs: Needs | None = None
+            for serve in serves:
+                executed = truth.outcomes(train, serve).get(file.name) if serve != train else None
+                if executed is None:
+                    continue
+                if serve not in worlds:
+                    worlds[serve] = Evaluation.world_of(open_surface(str(known[serve].python)))
+                needs = needs or read(str(file.path))
+                verdict = predict(needs, worlds[serve], file.name)
+                yield Case(train, serve, file, executed, verdict, truth.is_held_out(train, serve, file))
+
+
+def report(title: str, counts: Counter[tuple[str, str]]) -> None:
+    """The confusion matrix and its figures."""
+    total = sum(counts.values())
+    if not total:
+        return
+    print(f"\n{title}: {total} files x environments (rows: executed, columns: predicted)")
+    print(f"{'':16}" + "".join(f"{kind:>15}" for kind in KINDS))
+    for executed in KINDS:
+        print(f"{executed:16}" + "".join(f"{counts[executed, kind]:15}" for kind in KINDS))
+    for kind in KINDS[:3]:
+        right = counts[kind, kind]
+        happened = sum(counts[kind, other] for other in KINDS)
+        said = sum(counts[other, kind] for other in KINDS)
+        print(f"{kind:16} recall {_share(right, happened)}  precision {_share(right, said)}")
+    broken = total - sum(counts["fine", kind] for kind in KINDS)
+    print(f'"versions differ, so warn" is right in {_share(broken, total)} of these')
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:6.2f} % ({part}/{whole})" if whole else "     - (0/0)"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1, help="judge every Nth file only")
+    parser.add_argument("--train", action="append", help="only files of this environment")
+    parser.add_argument("--serve", action="append", help="only in this environment")
+    parser.add_argument("--list", action="store_true", help="list the false answers (never held-out ones)")
+    parser.add_argument("--held-out", action="store_true", help="measure what was set aside as well")
+    options = parser.parse_args()
+    known = truth.environments()
+    chosen = [name for name, made in known.items() if options.held_out or not made.held_out]
+    counts: dict[bool, Counter[tuple[str, str]]] = {False: Counter(), True: Counter()}
+    started = time.process_time()
+    for case in cases(options.every, options.train or chosen, options.serve or chosen):
+        if case.held_out and not options.held_out:
+            continue
+        counts[case.held_out][case.executed.kind, case.predicted] += 1
+        if options.list and not case.held_out and case.executed.kind != case.predicted:
+            said = next((reason.error for reason in case.verdict.reasons), "")
+            really = f"{case.executed.method} {case.executed.error}: {case.executed.message}".strip(" :")
+            print(f"{case.train} -> {case.serve}  {case.file.name}: {case.executed.kind} ({really[:160]});", end=" ")
+            print(f"predicted {case.predicted} ({said[:160]})")
+    report("looked at during development", counts[False])
+    report("set aside", counts[True])
+    judged = sum(sum(item.values()) for item in counts.values())
+    print(f"\n{judged} verdicts in {time.process_time() - started:.0f} s CPU", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
