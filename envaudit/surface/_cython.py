@@ -36,6 +36,8 @@ _C: Final = {
 
 _DEFINED_ELSEWHERE: Final = ("numpy", "libc.stdint", "libc.stddef")
 _DEPTH: Final = 10
+_LINE: Final = 400
+"""A longer declaration is none; it bounds what the patterns may cost."""
 
 Text = Callable[[str], "str | None"]
 """Dotted module -> the text of its .pxd, or None."""
@@ -101,7 +103,7 @@ def structs(module: str, text: str, pxd: Text) -> dict[str, Layout]:
 
 def _fields(line: str, module: str, text: str, pxd: Text) -> list[_Field]:
     """The fields of one line; none where it is no declaration or its type is not known."""
-    match = _FIELD.match(line)
+    match = _FIELD.match(line) if len(line) < _LINE else None
     spec = _resolved(match[1], module, text, pxd, 0) if match else None
     if match is None or spec is None:
         return []
@@ -185,6 +187,8 @@ def _signature(text: str) -> Signature | None:
         )
         if part == "/":
             continue
+        if len(declared) > _LINE:
+            return None
         if part.startswith("*"):
             keywords, varargs, star = keywords or part.startswith("**"), varargs or part[1:2] not in ("", "*"), True
         elif name is None:

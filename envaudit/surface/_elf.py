@@ -108,6 +108,6 @@ def parse(data: bytes) -> Binary | None:
             _, kind, flags, address, begin, length, link, *_ = form.unpack_from(data, offset + number * size)
             content = b"" if kind == 8 else data[begin : begin + length]  # 8: NOBITS
             sections.append(Section(kind, flags, address, content, link))
-    except struct.error:
+    except (struct.error, OverflowError):
         return None
     return Binary(machine, order, wide, tuple(sections)) if sections else None

@@ -12,6 +12,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Set
+from itertools import islice
 from typing import Final
 
 _IDENTIFIER: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
@@ -19,6 +20,7 @@ _ENDED: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\0")
 _DEFLATED: Final = re.compile(rb"x[\x01\x5e\x9c\xda]")
 _BZIPPED: Final = re.compile(rb"BZh[1-9]1AY&SY")
 _TABLE_CAP: Final = 16 * 1024 * 1024
+_CANDIDATES: Final = 4_000
 _LONGEST: Final = 1 << 20
 _JOINS_STRINGS: Final = re.compile(rb"\0_cython_3_(?:[2-9]|[1-9]\d)_")
 """The name under which modules of such a Cython share their types."""
@@ -85,20 +87,22 @@ def _cut(table: bytes, lengths: list[int]) -> Iterator[bytes]:
 
 
 def _decompressed(data: bytes) -> Iterator[bytes]:
-    for match in _DEFLATED.finditer(data):
+    """What unpacks to the end at a place that looks like the beginning of a zlib or bzip2 stream."""
+    view = memoryview(data)
+    for match in islice(_DEFLATED.finditer(data), _CANDIDATES):
         reader = zlib.decompressobj()
         try:
-            table = reader.decompress(data[match.start() :][:_TABLE_CAP], _TABLE_CAP)
+            table = reader.decompress(view[match.start() :], _TABLE_CAP)
         except zlib.error:
             continue
         if reader.eof and len(table) > 64:
             yield table
-    for match in _BZIPPED.finditer(data):
+    for match in islice(_BZIPPED.finditer(data), _CANDIDATES):
         import bz2
 
         unpacker = bz2.BZ2Decompressor()
         try:
-            table = unpacker.decompress(data[match.start() :], _TABLE_CAP)
+            table = unpacker.decompress(view[match.start() :], _TABLE_CAP)
         except OSError:
             continue
         if unpacker.eof:

@@ -14,7 +14,7 @@ from envaudit.model import Json, Snapshot
 from envaudit.surface._remote import FIRST, Remote
 from envaudit.surface.platform import Platform
 from envaudit.surface.surface import Surface
-from envaudit.surface.tree import local_tree
+from envaudit.surface.tree import editable, local_tree
 from envaudit.take import HERE, resolve, take
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def open_surface(
     if target.kind in _LOCAL:
         asked = cast(Evidence, target.gather(reference, Request(), options._replace(pip=False)))
         trees = [local_tree(entry) for entry in dict.fromkeys(asked.interpreter["path"])]
+        # Import hooks come last: they are asked only where sys.path has nothing.
+        trees += filter(None, [editable(tree) for tree in trees])
         return Surface(_version(asked.interpreter), trees, where, **_facts(asked.interpreter))
     if target.kind in _ENGINE:
 

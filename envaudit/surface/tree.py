@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import zipfile
+
+_MAPPING = re.compile(r"^MAPPING(?:: dict\[str, str\])? = (\{.*\})$", re.M)
 
 Kind = Literal["source", "package", "namespace", "extension", "builtin", "bytecode", "stdlib"]
 """What a module is made of: a source file, a package with an ``__init__.py``, a namespace package (PEP 420), a compiled
@@ -113,3 +117,49 @@ def local_tree(path: str) -> Tree:
         except (OSError, zipfile.BadZipFile):
             pass
     return FolderTree(path)
+
+
+class EditableTree:
+    """The packages of an editable install that an import hook of setuptools finds by a table."""
+
+    def __init__(self, mapping: dict[str, str]) -> None:
+        """``mapping``: top-level name -> the folder or the file without ``.py`` that it stands for."""
+        self._places: dict[str, tuple[FolderTree, str]] = {}
+        for name, path in mapping.items():
+            folder, last = os.path.split(path)
+            entry, found = (name, last) if os.path.isdir(path) else (name + ".py", last.removesuffix(".py") + ".py")
+            self._places[entry] = (FolderTree(folder), found)
+
+    def read(self, path: str) -> bytes | None:
+        """The contents of a file; None where there is none that can be read."""
+        top, separator, rest = path.partition("/")
+        tree, start = self._places.get(top, (None, ""))
+        return tree.read(start + separator + rest) if tree else None
+
+    def names(self, folder: str) -> frozenset[str] | None:
+        """The entries of a folder; None where there is none that can be listed."""
+        if not folder:
+            return frozenset(self._places)
+        top, separator, rest = folder.partition("/")
+        tree, start = self._places.get(top, (None, ""))
+        return tree.names(start + separator + rest) if tree else None
+
+    def __repr__(self) -> str:
+        return f"<editable {', '.join(sorted(self._places))}>"
+
+
+def editable(tree: Tree) -> EditableTree | None:
+    """What the import hooks of setuptools in a folder of ``sys.path`` point to; None where there are none.
+
+    Format: setuptools/command/editable_wheel.py, ``__editable___NAME_finder.py`` with a literal ``MAPPING``.
+    """
+    mapping: dict[str, str] = {}
+    for name in sorted(tree.names("") or ()):
+        if name.startswith("__editable__") and name.endswith("_finder.py"):
+            match = _MAPPING.search((tree.read(name) or b"").decode("utf-8", "replace"))
+            try:
+                found = ast.literal_eval(match[1]) if match else {}
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+            mapping.update((str(key), str(value)) for key, value in dict(found).items())
+    return EditableTree(mapping) if mapping else None

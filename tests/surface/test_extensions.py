@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 import pytest
 
-from envaudit.surface import _checksums, _cython, _elf, _strings, extensions
+from envaudit.surface import _checksums, _cython, extensions
 from envaudit.surface.surface import Surface
 from tests.surface.conftest import Installed, installed
 
@@ -206,48 +205,6 @@ def test_signatures_are_those_of_the_functions() -> None:
         assert compared > 3, version
 
 
-@pytest.mark.parametrize(
-    ("declared", "python"),
-    [
-        ("a, b=1, *, c, d=2, **e", "a, b=1, *, c, d=2, **e"),
-        ("object a not None, int[:, ::1] b, const double *c=NULL", "a, b, c=None"),
-        ("self, *args", "self, *args"),
-        ("a, /, b: int = 3, c: 'x' = None", "a, b=3, c=None"),
-        ("np.ndarray[np.float64_t, ndim=1] values,\n        bint flag=True", "values, flag=True"),
-        ("", ""),
-    ],
-)
-def test_signatures_are_read_as_python_reads_them(declared: str, python: str) -> None:
-    found = _cython.functions(f"cpdef int f({declared}) except -1:\n    pass\n")["f"]
-    scope: dict[str, object] = {}
-    exec(f"def f({python}): pass", scope)
-    parameters = inspect.signature(scope["f"]).parameters.values()  # type: ignore[arg-type]
-    positional = [item for item in parameters if item.kind is item.POSITIONAL_OR_KEYWORD]
-    assert found.positional == tuple(item.name for item in positional)
-    assert found.required == sum(item.default is item.empty for item in positional)
-    assert found.varargs == any(item.kind is item.VAR_POSITIONAL for item in parameters)
-    assert found.keyword_only == tuple(item.name for item in parameters if item.kind is item.KEYWORD_ONLY)
-    assert found.keywords == any(item.kind is item.VAR_KEYWORD for item in parameters)
-
-
-def test_methods_stand_under_their_class_and_inner_functions_nowhere() -> None:
-    text = """
-cdef class Tree:
-    '''def lie(self): pass'''
-    def __setstate__(self, d):  # def this(x)
-        def inner(x): pass
-    cdef int hidden(self) nogil: pass
-    cpdef int seen(self, a=(1, 2)): pass
-class Plain(object):
-    class Nested:
-        def method(self): pass
-def outside(): pass
-"""
-    assert set(_cython.functions(text)) == {
-        "Tree.__setstate__", "Tree.seen", "Plain.Nested.method", "outside"
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize("cut", [0, 3, 64, 100, 5000, 100_000])
 def test_damaged_binaries_are_refused_or_read_as_far_as_they_go(cut: int, tmp_path: Path) -> None:
     real = next(installed("1.3.2").site.glob("sklearn/tree/_tree.*.so")).read_bytes()
@@ -256,25 +213,3 @@ def test_damaged_binaries_are_refused_or_read_as_far_as_they_go(cut: int, tmp_pa
         surface = Surface.of_folders((3, 11), [str(tmp_path)], "there")
         extension = surface.extension(name)
         assert extension is None or extension.structs == {}
-
-
-def test_packed_strings_are_cut_by_their_lengths_or_searched_whole() -> None:
-    import struct
-    import zlib
-
-    words = [b"alpha", b"", b"beta_gamma", b"x" * 60, b"delta"]
-    table = zlib.compress(b"".join(words))
-    numbers = struct.pack("<7I", 0, *map(len, words), 0)
-    cut, packed = _strings.identifiers([table, numbers], "<")
-    assert [word for word in packed if word] == [word for word in words if word]
-    assert "alpha" in cut
-    assert "eta_gamma" not in cut
-    whole, _ = _strings.identifiers([table], "<")
-    assert "alpha" in whole
-    assert "eta_gamma" in whole
-    assert "epsilon" not in whole
-
-
-def test_what_is_no_shared_object_is_none() -> None:
-    assert _elf.parse(b"") is None
-    assert _elf.parse(b"MZ" + b"\0" * 100) is None

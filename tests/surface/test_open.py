@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from envaudit.surface._remote import FIRST, Remote
 from envaudit.surface.open import open_surface
 from envaudit.surface.tree import local_tree
 from envaudit.targets import inspector, venv
-from tests.environments import environment
+from tests.environments import UV, environment
 
 MODULES = """os os.path copyreg collections.abc json.nope sys _codecs zlib yaml yaml.loader yaml._yaml yaml.nope
     markupsafe._speedups packaging.version packaging nope annotated_types""".split()
@@ -119,6 +121,32 @@ def test_an_archive_on_the_path_is_read(tmp_path: Path) -> None:
     assert surface.source("pack.inner.mod") == "y = 1"
     assert surface.source("lone") == "z = 1"
     assert surface.find("pack.nope") is None
+
+
+@pytest.mark.network
+def test_editable_installs_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "flat/inner").mkdir(parents=True)
+    (tmp_path / "flat/__init__.py").write_text("x = 1")
+    (tmp_path / "flat/inner/__init__.py").write_text("y = 1")
+    (tmp_path / "lone.py").write_text("z = 1")
+    (tmp_path / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools>=64"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "flat"\nversion = "3"\n'
+        '[tool.setuptools]\npackages = ["flat", "flat.inner"]\npy-modules = ["lone"]\n'
+    )
+    venv_folder = tmp_path / "venv"
+    for arguments in (
+        ["venv", "-q", "-p", sys.executable],
+        ["pip", "install", "-q", "-p", f"{venv_folder}/bin/python", "-e"],
+    ):
+        place = str(venv_folder) if arguments[0] == "venv" else str(tmp_path)
+        subprocess.run([UV, *arguments, place], check=True, capture_output=True)
+    surface = open_surface(str(venv_folder))
+    assert surface.source("flat") == "x = 1"
+    assert surface.source("flat.inner") == "y = 1"
+    assert surface.source("lone") == "z = 1"
+    assert surface.find("flat.nope") is None
+    assert surface.version("flat") == "3"
 
 
 def test_what_is_not_there_is_an_error() -> None:

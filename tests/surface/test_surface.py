@@ -60,6 +60,7 @@ def test_the_standard_library_is_found_where_python_finds_it(version: str) -> No
             assert any(spec[0] == f"{root}/{found.path}" for root in path), (name, spec, found)
 
 
+@pytest.mark.network
 def test_packages_are_found_where_python_finds_them() -> None:
     venv = environment("scikit-learn==1.3.2", "joblib==1.3.2", "numpy==1.26.4", "scipy==1.11.4")
     names = """numpy numpy._core numpy._core.multiarray numpy.core._multiarray_umath numpy.nope sklearn

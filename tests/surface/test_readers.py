@@ -1,0 +1,130 @@
+"""The readers of Cython sources and of shared objects on what is made for them, harmless or not."""
+
+from __future__ import annotations
+
+import inspect
+import struct
+import time
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envaudit.surface import _cython, _elf, _layouts, _strings
+from envaudit.surface._layouts import Layout
+
+
+@pytest.mark.parametrize(
+    ("declared", "python"),
+    [
+        ("a, b=1, *, c, d=2, **e", "a, b=1, *, c, d=2, **e"),
+        ("object a not None, int[:, ::1] b, const double *c=NULL", "a, b, c=None"),
+        ("self, *args", "self, *args"),
+        ("a, /, b: int = 3, c: 'x' = None", "a, b=3, c=None"),
+        ("np.ndarray[np.float64_t, ndim=1] values,\n        bint flag=True", "values, flag=True"),
+        ("", ""),
+    ],
+)
+def test_signatures_are_read_as_python_reads_them(declared: str, python: str) -> None:
+    found = _cython.functions(f"cpdef int f({declared}) except -1:\n    pass\n")["f"]
+    scope: dict[str, object] = {}
+    exec(f"def f({python}): pass", scope)
+    parameters = inspect.signature(scope["f"]).parameters.values()  # type: ignore[arg-type]
+    positional = [item for item in parameters if item.kind is item.POSITIONAL_OR_KEYWORD]
+    assert found.positional == tuple(item.name for item in positional)
+    assert found.required == sum(item.default is item.empty for item in positional)
+    assert found.varargs == any(item.kind is item.VAR_POSITIONAL for item in parameters)
+    assert found.keyword_only == tuple(item.name for item in parameters if item.kind is item.KEYWORD_ONLY)
+    assert found.keywords == any(item.kind is item.VAR_KEYWORD for item in parameters)
+
+
+def test_methods_stand_under_their_class_and_inner_functions_nowhere() -> None:
+    text = """
+cdef class Tree:
+    '''def lie(self): pass'''
+    def __setstate__(self, d):  # def this(x)
+        def inner(x): pass
+    cdef int hidden(self) nogil: pass
+    cpdef int seen(self, a=(1, 2)): pass
+class Plain(object):
+    class Nested:
+        def method(self): pass
+def outside(): pass
+"""
+    assert set(_cython.functions(text)) == {
+        "Tree.__setstate__", "Tree.seen", "Plain.Nested.method", "outside"
+    }  # fmt: skip
+
+
+def test_packed_strings_are_cut_by_their_lengths_or_searched_whole() -> None:
+    words = [b"alpha", b"", b"beta_gamma", b"x" * 60, b"delta"]
+    table = zlib.compress(b"".join(words))
+    numbers = struct.pack("<7I", 0, *map(len, words), 0)
+    cut, packed = _strings.identifiers([table, numbers], "<")
+    assert [word for word in packed if word] == [word for word in words if word]
+    assert "alpha" in cut
+    assert "eta_gamma" not in cut
+    whole, _ = _strings.identifiers([table], "<")
+    assert "alpha" in whole
+    assert "eta_gamma" in whole
+    assert "epsilon" not in whole
+
+
+def test_what_is_no_shared_object_is_none() -> None:
+    assert _elf.parse(b"") is None
+    assert _elf.parse(b"MZ" + b"\0" * 100) is None
+    far = bytearray(b"\x7fELF\2\1" + b"\0" * 100)
+    far[40:48], far[58:62] = b"\xff" * 8, b"\x40\0\x01\0"
+    assert _elf.parse(bytes(far)) is None
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_after_the_magic_are_read_or_refused(data: bytes) -> None:
+    binary = _elf.parse(b"\x7fELF\2\1" + data)
+    if binary is not None:
+        _layouts.layouts(binary)
+        _strings.identifiers(binary.constants(), binary.order)
+        binary.functions(b"x")
+
+
+@pytest.mark.parametrize("data", [b"x\x9c" * 500_000, b"BZh91AY&SY" * 50_000, b"\0" * 2_000_000, b"a" * 2_000_000])
+def test_a_flood_of_likely_beginnings_costs_bounded_time(data: bytes) -> None:
+    begin = time.process_time()
+    _strings.identifiers([data + b"\0_cython_3_2_5\0"], "<")
+    assert time.process_time() - begin < 10
+
+
+@given(st.text(alphabet="def cs:()[]{}=,*\n\t \"'#abxy_0.", max_size=300))
+def test_any_text_is_read_as_far_as_it_goes(text: str) -> None:
+    _cython.functions(text)
+    _cython.structs("a.b", text, lambda module: None)
+
+
+def test_structs_are_laid_out_as_the_c_compiler_does() -> None:
+    text = """
+from ._types cimport small, wide as broad
+from unknown cimport strange
+ctypedef unsigned char flag
+cdef struct Loose:
+    # a comment
+    flag a
+    broad b, c  # two
+    small[3] d
+    int e
+cdef packed struct Tight:
+    flag a
+    broad b
+cdef struct Unknown:
+    strange a
+cdef struct Nested:
+    Loose inner
+"""
+    found = _cython.structs(
+        "pack.module", text,
+        lambda module: "ctypedef float small\nctypedef Py_ssize_t wide\n" if module == "pack._types" else None,
+    )  # fmt: skip
+    assert found == {
+        "Loose": Layout((("a", "|u1", 0), ("b", "<i8", 8), ("c", "<i8", 16), ("d", "|V12", 24), ("e", "<i4", 36)), 40),
+        "Tight": Layout((("a", "|u1", 0), ("b", "<i8", 1)), 9),
+    }
