@@ -4,39 +4,48 @@
     >>> train = envaudit.snapshot()
     >>> result = envaudit.compare(train, "fraud:1.2")
     >>> [finding.code for finding in result.findings]
+    >>> envaudit.probe("model.joblib", "fraud:1.2").verdicts[0].load.value
 
 Importing this package loads nothing else; each name below is imported when it is first used.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envaudit.api import compare, snapshot
+    from envaudit.api import compare, probe, snapshot
     from envaudit.errors import (
+        ArtifactError,
         EngineError,
         EnvauditError,
         InspectorError,
         LockfileError,
         MissingExtraError,
+        SandboxError,
         SnapshotError,
         TargetError,
         UsageError,
     )
     from envaudit.model import (
+        Answer,
         Comparison,
         Component,
         Drift,
         Environment,
         Finding,
         Gap,
+        Reason,
         Severity,
         Snapshot,
         TargetInfo,
         Unknown,
+        Verdict,
     )
+    from envaudit.reports import Probe, Probed
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
+    "ArtifactError",
     "Comparison",
     "Component",
     "Drift",
@@ -48,6 +57,10 @@ __all__ = [
     "InspectorError",
     "LockfileError",
     "MissingExtraError",
+    "Probe",
+    "Probed",
+    "Reason",
+    "SandboxError",
     "Severity",
     "Snapshot",
     "SnapshotError",
@@ -55,12 +68,14 @@ __all__ = [
     "TargetInfo",
     "Unknown",
     "UsageError",
+    "Verdict",
     "__version__",
     "compare",
+    "probe",
     "snapshot",
 ]
 
-_FUNCTIONS = ("compare", "snapshot")
+_HOMES = {"compare": "api", "probe": "api", "snapshot": "api", "Probe": "reports", "Probed": "reports"}
 
 
 def __getattr__(name: str) -> object:
@@ -68,7 +83,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    home = "api" if name in _FUNCTIONS else "errors" if name.endswith("Error") else "model"
+    home = _HOMES.get(name) or ("errors" if name.endswith("Error") else "model")
     value = getattr(import_module(f"envaudit.{home}"), name)
     globals()[name] = value
     return value

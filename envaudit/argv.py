@@ -9,11 +9,11 @@ as starting Python (with 0.29, which imports pydantic at every start, some thirt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 
 class Argument(NamedTuple):
-    """A positional parameter. ``metavar`` is its name in the help."""
+    """A positional parameter. ``metavar`` is its name in the help. The last one may take several words."""
 
     metavar: str
     help: str
@@ -33,7 +33,7 @@ class Parameter(NamedTuple):
 
     name: str
     type: Any
-    """``str``, ``float`` or ``bool``; an optional text counts as ``str``."""
+    """``str``, ``float``, ``bool``, or ``tuple`` for any number of texts; an optional text counts as ``str``."""
     how: Argument | Option
     required: bool
 
@@ -46,7 +46,9 @@ def parameters(command: Callable[..., int]) -> list[Parameter]:
     found = []
     for index, name in enumerate(names):
         kind, how = get_args(command.__annotations__[name])
-        if kind not in (float, bool):
+        if get_origin(kind) is tuple:
+            kind = tuple
+        elif kind not in (float, bool):
             kind = str
         found.append(Parameter(name, kind, how, index < len(names) - optional))
     return found
@@ -63,11 +65,16 @@ def parse(command: Callable[..., int], arguments: Sequence[str]) -> Mapping[str,
         if not word.startswith("-") or word == "-":
             if not places or not word:
                 return None
-            values[places.pop(0).name] = word
+            if places[0].type is tuple:
+                values[places[0].name] = (*values.get(places[0].name, ()), word)
+            else:
+                values[places.pop(0).name] = word
             continue
         flag, separator, value = word.partition("=")
         item = flags.get(flag)
-        if item is None or item.name in values or (separator and not flag.startswith("--")):
+        if item is None or (separator and not flag.startswith("--")):
+            return None
+        if item.name in values and item.type is not tuple:
             return None
         if item.type is bool:
             if separator:
@@ -81,7 +88,7 @@ def parse(command: Callable[..., int], arguments: Sequence[str]) -> Mapping[str,
         converted = _convert(item, value)
         if converted is None:
             return None
-        values[item.name] = converted
+        values[item.name] = (*values.get(item.name, ()), converted) if item.type is tuple else converted
     if any(item.required and item.name not in values for item in known):
         return None
     return values

@@ -1,7 +1,7 @@
 """The command line: the only file that prints, reads argv and chooses exit codes.
 
-Exit codes: 0 clean, 1 a finding as grave as ``--fail-on``, 2 envaudit could not do the work (or, with ``--strict``, a
-part was not seen), 130 interrupted.
+Exit codes: 0 clean, 1 a finding as grave as ``--fail-on`` or a model file that will not work, 2 envaudit could not do
+the work (or, with ``--strict``, a part was not seen), 130 interrupted.
 """
 
 import os
@@ -22,6 +22,16 @@ _Python = Annotated[
     str | None, Option(("--python",), "The interpreter inside of the target, instead of the one that is found.", "PATH")
 ]
 _Timeout = Annotated[float, Option(("--timeout",), "Seconds until a live target counts as hanging.", "SECONDS")]
+_Format = Annotated[str, Option(("--format",), "How to report: text or json.", "FORMAT", ("text", "json"))]
+_Loader = Annotated[
+    str | None,
+    Option(
+        ("--loader",),
+        "The call that will read the files, where the file does not tell: pickle.load, joblib.load, ...",
+        "CALL",
+        ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "numpy.load"),
+    ),
+]
 _Pull = Annotated[bool, Option(("--pull",), "Pull the image if the local engine does not have it.")]
 
 
@@ -64,9 +74,7 @@ def snapshot(
 def compare(
     train: Annotated[str, Argument("TRAIN", f"What training used. {_TARGET_HELP}")],
     serve: Annotated[str, Argument("SERVE", f"What serving has. {_TARGET_HELP}")],
-    format: Annotated[  # noqa: A002
-        str, Option(("--format",), "How to report: text or json.", "FORMAT", ("text", "json"))
-    ] = "text",
+    format: _Format = "text",  # noqa: A002
     fail_on: Annotated[
         str,
         Option(
@@ -86,6 +94,11 @@ def compare(
     ] = None,
     timeout: _Timeout = 60.0,
     pull: _Pull = False,
+    model: Annotated[
+        tuple[str, ...],
+        Option(("--model",), "A model file to be served: is it hit? May be given several times.", "FILE"),
+    ] = (),
+    loader: _Loader = None,
 ) -> int:
     """Say whether SERVE satisfies what TRAIN used: what will break, why, and the command that mends it."""
     from envaudit import comparison, registry
@@ -96,7 +109,13 @@ def compare(
     progress = _progress()
     before = take(train, Options(train_python, timeout, pull, False, progress))
     after = take(serve, Options(python, timeout, pull, False, progress))
-    result = comparison.compare(before, after)
+    models: tuple[comparison.Model, ...] = ()
+    if model:
+        from envaudit import probing
+
+        options = Options(python, timeout, pull, False, progress)
+        models = probing.audit(model, serve, before, after, loader=loader, options=options)
+    result = comparison.compare(before, after, models)
     _clear()
     limit: Any = None if fail_on == "never" else fail_on
     report: Report = registry.module("reports", f"as_{format}").REPORT
@@ -105,8 +124,66 @@ def compare(
         code = DIFFERENT
     elif strict and not all_seen(result):
         code = FAILED
-    _print(report.render(result, View(limit, _colored(), drift)))
+    _print(report.render(result, View(limit, _colored(), drift, tuple(item.verdict for item in models))))
     return code
+
+
+def probe(
+    models: Annotated[tuple[str, ...], Argument("MODEL...", "Model files: pickle, joblib, torch, npy, npz.")],
+    target: Annotated[
+        str | None, Option(("--in",), f"Say what will happen to them there. {_TARGET_HELP}", "TARGET")
+    ] = None,
+    loader: _Loader = None,
+    format: _Format = "text",  # noqa: A002
+    fail_on: Annotated[
+        str,
+        Option(
+            ("--fail-on",),
+            "Exit 1 if a file will not: load; load and predict; load, predict and answer the same; or never.",
+            "ANSWER",
+            ("load", "predict", "same", "never"),
+        ),
+    ] = "same",
+    strict: Annotated[bool, Option(("--strict",), "Exit 2 if an answer is unknown.")] = False,
+    verbose: Annotated[bool, Option(("-v", "--verbose"), "List every name that a file asks for.")] = False,
+    run: Annotated[bool, Option(("--run",), "Also really load the files in TARGET, in a sandbox.")] = False,
+    sample: Annotated[
+        str | None, Option(("--sample",), "With --run: input to call them on (.npy, .csv or .json).", "FILE")
+    ] = None,
+    expect: Annotated[
+        str | None, Option(("--expect",), "With --run: the answers of training to it (.json or .npy).", "FILE")
+    ] = None,
+    unsafe: Annotated[
+        bool, Option(("--unsafe",), "With --run: run where there is no sandbox; the file can then do what you can.")
+    ] = False,
+    python: _Python = None,
+    timeout: _Timeout = 60.0,
+    pull: _Pull = False,
+) -> int:
+    """Say what model files need, without loading them; and with --in, whether they will load, predict and answer the
+    same there."""
+    from envaudit import api, probing, registry
+    from envaudit.evidence import Options
+    from envaudit.model import QUESTIONS
+    from envaudit.reports import Report, View, refused, unsure
+
+    options = Options(python, timeout, pull, False, _progress())
+    execute = None
+    if run or sample is not None or expect is not None or unsafe:
+        execute = api.executor(target if run else None, options, sample, expect, unsafe=unsafe)
+    result = probing.probe(models, target, loader=loader, execute=execute, options=options)
+    _clear()
+    questions = QUESTIONS[: ("never", *QUESTIONS).index(fail_on)]
+    report: Report = registry.module("reports", f"as_{format}").REPORT
+    _print(report.probe(result, View(None, _colored(), questions=questions, verbose=verbose)))
+    for item in result.files:
+        if item.error is not None:
+            _say(f"error: {item.error}")
+    if any(item.error is not None for item in result.files):
+        return FAILED
+    if any(refused(verdict, questions) for verdict in result.verdicts):
+        return DIFFERENT
+    return FAILED if strict and any(unsure(verdict, questions or QUESTIONS) for verdict in result.verdicts) else OK
 
 
 def explain(
@@ -119,7 +196,12 @@ def explain(
     return OK
 
 
-COMMANDS: Final[dict[str, Callable[..., int]]] = {"snapshot": snapshot, "compare": compare, "explain": explain}
+COMMANDS: Final[dict[str, Callable[..., int]]] = {
+    "snapshot": snapshot,
+    "compare": compare,
+    "probe": probe,
+    "explain": explain,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -210,7 +292,11 @@ def _for_typer(command: Callable[..., int], typer: Any) -> Callable[..., int]:
 
     def run(**values: Any) -> int:
         for item in known:
-            if isinstance(item.how, Option) and item.how.choices and values[item.name] not in item.how.choices:
+            if item.type is tuple:
+                values[item.name] = tuple(values[item.name] or ())
+            elif (
+                isinstance(item.how, Option) and item.how.choices and values[item.name] not in (*item.how.choices, None)
+            ):
                 allowed = ", ".join(item.how.choices)
                 raise typer.BadParameter(
                     f"{values[item.name]!r} is not one of {allowed}", param_hint=f"'{item.how.flags[-1]}'"
@@ -224,14 +310,18 @@ def _for_typer(command: Callable[..., int], typer: Any) -> Callable[..., int]:
     declared = []
     for item in known:
         kind = signature.parameters[item.name].annotation.__origin__
+        changes: dict[str, Any] = {}
+        if item.type is tuple:  # typer knows lists only
+            kind = list[str] if item.required else list[str] | None
+            changes = {} if item.required else {"default": None}
         if isinstance(item.how, Argument):
             how = typer.Argument(metavar=item.how.metavar, help=item.how.help, show_default=False)
         elif item.type is bool:
             how = typer.Option(*item.how.flags, help=item.how.help)
         else:
-            default = signature.parameters[item.name].default is not None
+            default = signature.parameters[item.name].default not in (None, ())
             how = typer.Option(*item.how.flags, help=item.how.help, metavar=item.how.metavar, show_default=default)
-        declared.append(signature.parameters[item.name].replace(annotation=Annotated[kind, how]))
+        declared.append(signature.parameters[item.name].replace(annotation=Annotated[kind, how], **changes))
     run.__signature__ = signature.replace(parameters=declared)  # type: ignore[attr-defined]
     run.__annotations__ = {item.name: item.annotation for item in declared} | {"return": int}
     run.__doc__ = command.__doc__

@@ -6,11 +6,11 @@ not seen on one side is neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, cast
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, cast
 
 from envaudit import markers, registry, rules
-from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Gap, Json, Snapshot, Unknown
+from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Gap, Json, Snapshot, Unknown, Verdict
 
 UNCOMPARED: Final = frozenset({"where", "created", "requested", "installer"})
 """Attributes, at any depth, that say where, when, on whose wish or by whom, and never what: shown, not compared."""
@@ -18,24 +18,58 @@ UNCOMPARED: Final = frozenset({"where", "created", "requested", "installer"})
 Key = tuple[str, str, str]
 
 
-def compare(train: Snapshot, serve: Snapshot) -> Comparison:
-    """Run every rule over two snapshots and list the rest as drift. Pure: the same input gives the same output."""
+class Model(NamedTuple):
+    """A model file that is to be served, as far as a comparison has to know it."""
+
+    verdict: Verdict
+    """What will happen to it in serving."""
+    packages: frozenset[str]
+    """The distributions that it uses."""
+    assumptions: tuple[str, ...] = ()
+    """What had to be assumed of serving to predict at all, in words."""
+
+
+def compare(train: Snapshot, serve: Snapshot, models: Sequence[Model] = ()) -> Comparison:
+    """Run every rule over two snapshots and list the rest as drift. Pure: the same input gives the same output.
+
+    With models, the rules on artifacts (EA9xx) say what will happen to them, and a version that they all survive is
+    no error any more.
+    """
     train, of_train = markers.settle(train, serve)
     serve, of_serve = markers.settle(serve, train)
     findings: list[Finding] = []
     unknowns: list[Unknown] = []
-    for module, record in registry.load("rules", "RULE").items():
+    for module in registry.module_names("rules"):
+        if not models and module.startswith("ea9"):
+            continue
+        rule = cast(rules.Rule, registry.module("rules", module).RULE)
         code = rules.code_of(module)
-        for result in cast(rules.Rule, record).check(train, serve):
+        for result in (*rule.check(train, serve), *(item for model in models for item in rule.judge(model.verdict))):
             if isinstance(result, Finding):
-                findings.append(result._replace(code=code, fix=_addressed(result.fix, serve)))
+                found = result._replace(code=code, fix=_addressed(result.fix, serve))
+                findings.append(_checked(found, models))
             else:
                 unknowns.append(result._replace(code=code))
     findings.sort(key=lambda item: (SEVERITIES.index(item.severity), item.code, item.subject, item.consequence))
     unknowns.sort(key=lambda item: (item.code, item.subject, item.reason))
     covered = {key for finding in findings for key in finding.covers}
     drift = tuple(sorted(_drift(train, serve, covered), key=lambda item: item[:3]))
-    return Comparison(train, serve, tuple(findings), tuple(unknowns), drift, (*of_train, *of_serve))
+    assumptions = dict.fromkeys((*of_train, *of_serve, *(text for model in models for text in model.assumptions)))
+    return Comparison(train, serve, tuple(findings), tuple(unknowns), drift, tuple(assumptions))
+
+
+def _checked(finding: Finding, models: Sequence[Model]) -> Finding:
+    """An error about another version of a package becomes a note where every model that uses it survives that version:
+    that some files do not survive it is no error of these."""
+    users = [model.verdict for model in models if finding.subject in model.packages]
+    if finding.code != "EA201" or finding.severity != "error" or not users:
+        return finding
+    if any(verdict.load.value != "yes" or verdict.predict.value != "yes" for verdict in users):
+        return finding
+    names = ", ".join(verdict.artifact for verdict in users[:3]) + (f" and {len(users) - 3} more" * (len(users) > 3))
+    were, it = ("was", "it loads and predicts") if len(users) == 1 else ("were", "they load and predict")
+    text = f"{names} {were} checked: by the prediction {it} there. Other files may not: {finding.consequence}"
+    return finding._replace(severity="note", consequence=text)
 
 
 def _addressed(fix: str, serve: Snapshot) -> str:

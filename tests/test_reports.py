@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from envaudit.comparison import compare
 from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Gap, Snapshot, TargetInfo, Unknown
 from envaudit.registry import load, module
-from envaudit.reports import Report, View, as_text, failed
+from envaudit.reports import Report, View, _lines, failed
 from tests.conftest import make_snapshot
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -72,7 +72,7 @@ def test_the_verdict_is_the_first_word(comparison: Comparison, view: View) -> No
 
 @given(st.text("abcdef ", max_size=400))
 def test_lines_are_at_most_80_columns_unless_a_word_is_longer(text: str) -> None:
-    lines = as_text._wrap(text, "  ", "    ")
+    lines = _lines.wrap(text, "  ", "    ")
     assert " ".join(line.strip() for line in lines).split() == text.split()
     for line in lines:
         assert len(line) <= 80 or " " not in line.strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from envaudit.model import Comparison, Gap, Severity
+from envaudit.model import QUESTIONS, Comparison, Gap, Json, Question, Reason, Severity, Verdict
 
 # Control characters, C1 included, and those that turn the direction of writing.
 _UNPRINTABLE = dict.fromkeys(
@@ -18,20 +18,79 @@ def plain(text: str) -> str:
     return text.translate(_UNPRINTABLE)
 
 
+class Probed(NamedTuple):
+    """What is known of one model file."""
+
+    artifact: str
+    """Its path."""
+    summary: str = ""
+    """What it is, in a line."""
+    needs: dict[str, Json] = {}  # noqa: RUF012
+    """What it asks of any environment; the keys are described in docs/verdict.schema.json."""
+    predicted: Verdict | None = None
+    """None where no target was named."""
+    executed: Verdict | None = None
+    """What really happened, where it was run."""
+    error: str | None = None
+    """Why it could not be read; then nothing else is known."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Per question what really happened, and what is predicted where running it did not tell."""
+        if self.executed is None or self.predicted is None:
+            return self.executed or self.predicted
+        sides = {
+            question: self.predicted if self.executed.answer(question).value == "unknown" else self.executed
+            for question in QUESTIONS
+        }
+        reasons: list[Reason] = []
+        for question, side in sides.items():
+            reasons += [reason for reason in side.reasons if reason.question == question]
+        notes = dict.fromkeys((*self.executed.notes, *self.predicted.notes))
+        load, predict, same = (side.answer(question) for question, side in sides.items())
+        return self.predicted._replace(
+            load=load, predict=predict, same=same, reasons=tuple(reasons), notes=tuple(notes)
+        )
+
+
+class Probe(NamedTuple):
+    """What is known of some model files, and of what will happen to each in one target."""
+
+    files: tuple[Probed, ...]
+    target: str | None = None
+    """As it was named; None where only the files' needs were asked for."""
+    kind: str = ""
+    """The kind of place that the target is."""
+    assumptions: tuple[str, ...] = ()
+    """What had to be assumed about the target, or could not be seen of it, in words."""
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts on the files that could be read."""
+        return tuple(verdict for item in self.files if (verdict := item.verdict) is not None)
+
+
 class View(NamedTuple):
-    """How a comparison is to be shown."""
+    """How a result is to be shown."""
 
     fail_on: Severity | None = "error"
-    """The severity from which on the comparison counts as failed; None: never."""
+    """The severity from which on a comparison counts as failed; None: never."""
     color: bool = False
     drift: bool = False
     """List every drift line instead of counting them."""
+    verdicts: tuple[Verdict, ...] = ()
+    """On the model files that were named for a comparison; its findings hold them too, cause by cause."""
+    questions: tuple[Question, ...] = QUESTIONS
+    """The questions of which a "no" makes a probe fail."""
+    verbose: bool = False
+    """List every name that a model file asks for."""
 
 
 class Report(NamedTuple):
-    """A rendering of a comparison."""
+    """A format: how it renders a comparison, and a probe of model files."""
 
     render: Callable[[Comparison, View], str]
+    probe: Callable[[Probe, View], str]
 
 
 def failed(comparison: Comparison, fail_on: Severity | None) -> bool:
@@ -45,6 +104,16 @@ def all_seen(comparison: Comparison) -> bool:
     return not comparison.unknowns and not any(
         gap.kind in ("python", "distribution") for side in sides for gap in side.gaps
     )
+
+
+def refused(verdict: Verdict, questions: tuple[Question, ...]) -> bool:
+    """Whether one of these questions is answered with no."""
+    return any(verdict.answer(question).value == "no" for question in questions)
+
+
+def unsure(verdict: Verdict, questions: tuple[Question, ...]) -> bool:
+    """Whether one of these questions has no answer."""
+    return any(verdict.answer(question).value == "unknown" for question in questions)
 
 
 def by_reason(gaps: Iterable[Gap]) -> dict[str, list[str]]:

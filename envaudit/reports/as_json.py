@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from envaudit.model import SEVERITIES, Comparison, Json, Snapshot
-from envaudit.reports import Report, View, failed
+from envaudit.reports import Probe, Report, View, failed
 
 SCHEMA = 1
 
@@ -39,7 +39,18 @@ def render(comparison: Comparison, view: View) -> str:
         ],
         "drift": [item._asdict() for item in comparison.drift],
     }
+    if view.verdicts:
+        from envaudit.reports import _probe_json
+
+        document["verdicts"] = [_probe_json.verdict(verdict) for verdict in view.verdicts]
     return json.dumps(document, indent=2) + "\n"
+
+
+def render_probe(probe: Probe, view: View) -> str:
+    """The JSON document on model files."""
+    from envaudit.reports import _probe_json  # comparing two environments has no use for it
+
+    return _probe_json.render(probe, view)
 
 
 def _side(snapshot: Snapshot) -> dict[str, Json]:
@@ -53,4 +64,4 @@ def _side(snapshot: Snapshot) -> dict[str, Json]:
     }
 
 
-REPORT = Report(render)
+REPORT = Report(render, render_probe)

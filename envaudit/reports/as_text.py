@@ -5,36 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Json, Severity, Snapshot
-from envaudit.reports import Report, View, all_seen, by_reason, failed, plain
+from envaudit.reports import Probe, Report, View, all_seen, by_reason, failed, plain
+from envaudit.reports._lines import WIDTH, Paint, clip, limited, wrap
 
-WIDTH = 80
 IN_FULL = 3
 """Findings of one code and severity that are explained at length; the others of a long list get a line each."""
 ROWS = 12
 """Lines of a long list; then the rest is counted."""
 
-_COLORS = {"error": "31;1", "warning": "33", "note": "36", "ok": "32;1", "dim": "2"}
-
-
-class _Paint:
-    def __init__(self, on: bool) -> None:
-        self.on = on
-
-    def __call__(self, text: str, color: str) -> str:
-        return f"\033[{_COLORS[color]}m{text}\033[0m" if self.on else text
-
 
 def render(comparison: Comparison, view: View) -> str:
     """The whole report, ending in a newline."""
-    paint = _Paint(view.color)
+    paint = Paint(view.color)
     lines = [_verdict(comparison, view, paint)]
     if not all_seen(comparison):
         lines.append("      (of what was seen; not all was: see the end)")
     lines.append("")
+    if view.verdicts:
+        lines += _models(view, paint)
     lines += _side("train", comparison.train)
     lines += _side("serve", comparison.serve)
     for assumption in comparison.assumptions:
-        lines += _wrap(f"assumed: {assumption}", "  ", "    ")
+        lines += wrap(f"assumed: {assumption}", "  ", "    ")
     for severity in SEVERITIES:
         found = [item for item in comparison.findings if item.severity == severity]
         if found:
@@ -48,7 +40,20 @@ def render(comparison: Comparison, view: View) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _verdict(comparison: Comparison, view: View, paint: _Paint) -> str:
+def render_probe(probe: Probe, view: View) -> str:
+    """The report on model files, ending in a newline."""
+    from envaudit.reports import _probe_text  # comparing two environments has no use for it
+
+    return _probe_text.render(probe, view)
+
+
+def _models(view: View, paint: Paint) -> list[str]:
+    from envaudit.reports import _probe_text
+
+    return [line for verdict in view.verdicts for line in _probe_text.brief(verdict, paint)]
+
+
+def _verdict(comparison: Comparison, view: View, paint: Paint) -> str:
     counts = ", ".join(
         f"{count} {severity}{'s' if count > 1 else ''}"
         for severity in SEVERITIES
@@ -64,12 +69,12 @@ def _verdict(comparison: Comparison, view: View, paint: _Paint) -> str:
 
 
 def _side(label: str, snapshot: Snapshot) -> list[str]:
-    lines = _wrap(f"{label}  {_quoted(snapshot)}: {', '.join(_summary(snapshot))}", "  ", "         ")
+    lines = wrap(f"{label}  {_quoted(snapshot)}: {', '.join(_summary(snapshot))}", "  ", "         ")
     environment = snapshot.target.environment
     if environment is not None and snapshot.target.kind in ("container", "image"):
-        lines += _wrap(f"looked at {environment.python} (chosen by {environment.chosen_by})", " " * 9, " " * 11)
+        lines += wrap(f"looked at {environment.python} (chosen by {environment.chosen_by})", " " * 9, " " * 11)
     if environment is not None and environment.others:
-        lines += _wrap(f"also there, not looked at: {', '.join(environment.others)}", " " * 9, " " * 11)
+        lines += wrap(f"also there, not looked at: {', '.join(environment.others)}", " " * 9, " " * 11)
     return lines
 
 
@@ -100,7 +105,7 @@ def _summary(snapshot: Snapshot) -> Iterator[str]:
         yield str(machine.attributes.get("architecture"))
 
 
-def _section(severity: Severity, found: list[Finding], paint: _Paint) -> list[str]:
+def _section(severity: Severity, found: list[Finding], paint: Paint) -> list[str]:
     lines: list[str] = []
     rows: list[Finding] = []
     shown: dict[str, int] = {}
@@ -111,9 +116,10 @@ def _section(severity: Severity, found: list[Finding], paint: _Paint) -> list[st
             continue
         if lines:
             lines.append("")
-        lines.append(f"{paint(severity.upper(), severity)} {item.code}  {_change(item)}")
-        lines += _wrap(item.consequence, "  ", "  ")
-        lines += _wrap(f"fix: {item.fix}", "  ", "       ")
+        head = wrap(f"{severity.upper()} {item.code}  {_change(item)}", "", "  ")
+        lines += [head[0].replace(severity.upper(), paint(severity.upper(), severity), 1), *head[1:]]
+        lines += wrap(item.consequence, "  ", "  ")
+        lines += wrap(f"fix: {item.fix}", "  ", "       ")
         if item.reference:
             lines.append(plain(f"  see: {item.reference}"))
     if rows:
@@ -121,7 +127,7 @@ def _section(severity: Severity, found: list[Finding], paint: _Paint) -> list[st
             lines.append("")
         more = "further " if lines else ""
         lines.append(paint(f"{more}{severity}s", severity) + " (envaudit explain CODE tells what each means)")
-        lines += [_clip(f"  {item.code}  {_change(item)}") for item in rows[:ROWS]]
+        lines += [clip(f"  {item.code}  {_change(item)}") for item in rows[:ROWS]]
         lines += _counted(rows[ROWS:])
     return lines
 
@@ -136,7 +142,7 @@ def _counted(rest: list[Finding]) -> list[str]:
     if not rest:
         return []
     names = ", ".join(item.subject for item in rest)
-    lines = _wrap(f"... and {len(rest)} more: {names}", "  ", "    ")
+    lines = wrap(f"... and {len(rest)} more: {names}", "  ", "    ")
     return lines if len(lines) <= 4 else [*lines[:4], "    ... (all of them with --format json)"]
 
 
@@ -172,11 +178,11 @@ def _drift(drift: tuple[Drift, ...], view: View) -> list[str]:
     summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
     text = f"drift: {len(drift)} further difference{'s' if len(drift) > 1 else ''} that no rule judges: {summary}"
     if not view.drift:
-        return ["", *_wrap(f"{text} (--drift lists them)", "", "  ")]
-    lines = ["", *_wrap(text, "", "  ")]
+        return ["", *wrap(f"{text} (--drift lists them)", "", "  ")]
+    lines = ["", *wrap(text, "", "  ")]
     for item in drift:
         attribute = f" {item.attribute}" if item.attribute not in ("", "version") else ""
-        lines.append(_clip(f"  {item.kind} {item.name}{attribute}: {_short(item.train)} -> {_short(item.serve)}"))
+        lines.append(clip(f"  {item.kind} {item.name}{attribute}: {_short(item.train)} -> {_short(item.serve)}"))
     return lines
 
 
@@ -194,34 +200,11 @@ def _not_seen(comparison: Comparison) -> list[str]:
     for unknown in comparison.unknowns:
         reasons.setdefault(unknown.reason, []).append(f"{unknown.code} {unknown.subject}")
     for reason, subjects in reasons.items():
-        lines += _limited(f"not judged: {', '.join(subjects)}: {reason}")
+        lines += limited(f"not judged: {', '.join(subjects)}: {reason}")
     for label, snapshot in (("train", comparison.train), ("serve", comparison.serve)):
         for reason, what in by_reason(snapshot.gaps).items():
-            lines += _limited(f"not seen in {label}: {', '.join(what)}: {reason}")
+            lines += limited(f"not seen in {label}: {', '.join(what)}: {reason}")
     return ["", *lines] if lines else []
 
 
-def _limited(text: str) -> list[str]:
-    lines = _wrap(text, "", "  ")
-    return lines if len(lines) <= 4 else [*lines[:4], "  ... (all of it with --format json)"]
-
-
-def _clip(line: str) -> str:
-    line = plain(line)
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
-
-
-def _wrap(text: str, first: str, rest: str) -> list[str]:
-    """Words in lines of at most 80 columns; a longer word (an address, a path) keeps its line to itself."""
-    lines = [first]
-    empty = True
-    for word in plain(text).split(" "):
-        if not empty and len(lines[-1]) + 1 + len(word) > WIDTH:
-            lines.append(rest + word)
-        else:
-            lines[-1] += word if empty else " " + word
-        empty = False
-    return lines
-
-
-REPORT = Report(render)
+REPORT = Report(render, render_probe)

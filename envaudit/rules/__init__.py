@@ -12,13 +12,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from envaudit.model import Finding, Snapshot, Unknown
+from envaudit.model import Finding, Snapshot, Unknown, Verdict
+
+
+def _nothing(verdict: Verdict) -> Iterable[Finding | Unknown]:
+    return ()
+
+
+def _no_difference(train: Snapshot, serve: Snapshot) -> Iterable[Finding | Unknown]:
+    return ()
 
 
 class Rule(NamedTuple):
-    """A pure function of the training and the serving snapshot that yields findings and what it could not judge."""
+    """Two pure functions, of which a rule has one, that yield findings and what it could not judge."""
 
-    check: Callable[[Snapshot, Snapshot], Iterable[Finding | Unknown]]
+    check: Callable[[Snapshot, Snapshot], Iterable[Finding | Unknown]] = _no_difference
+    """Of the training and the serving snapshot."""
+    judge: Callable[[Verdict], Iterable[Finding | Unknown]] = _nothing
+    """Of what will happen to a model file in serving (EA9xx)."""
+    causes: frozenset[str] = frozenset()
+    """The causes (:attr:`envaudit.model.Reason.cause`) that ``judge`` speaks of."""
 
 
 def code_of(module: str) -> str:

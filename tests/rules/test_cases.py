@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from envaudit import registry, rules
-from envaudit.model import SEVERITIES, Component, Finding, Gap, Snapshot, TargetInfo, Unknown
+from envaudit.model import SEVERITIES, Answer, Component, Finding, Gap, Reason, Snapshot, TargetInfo, Unknown, Verdict
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -47,6 +47,20 @@ Case = dict[str, Any]
 def check(module: str, train: Snapshot, serve: Snapshot) -> list[Finding | Unknown]:
     record = cast(rules.Rule, registry.load("rules", "RULE")[module])
     return list(record.check(train, serve))
+
+
+def judge(module: str, verdict: Verdict | None) -> list[Finding | Unknown]:
+    record = cast(rules.Rule, registry.load("rules", "RULE")[module])
+    return [] if verdict is None else list(record.judge(verdict))
+
+
+def verdict_of(case: Case) -> Verdict | None:
+    """The verdict of a case about a model file."""
+    if "answers" not in case:
+        return None
+    answers = (Answer(value, "proved") for value in case["answers"])
+    reasons = tuple(Reason(how="proved", **reason) for reason in case.get("reasons", ()))
+    return Verdict("model.joblib", "serve", *answers, reasons=reasons)
 
 
 def snapshot(side: dict[str, dict[str, dict[str, Any]]], gaps: list[list[str]]) -> Snapshot:
@@ -104,7 +118,7 @@ def fits(result: Finding | Unknown, wanted: dict[str, str]) -> bool:
 
 @pytest.mark.parametrize(("code", "case"), ALL)
 def test_case(code: str, case: Case) -> None:
-    results = check(module_of(code), *sides(case))
+    results = check(module_of(code), *sides(case)) + judge(module_of(code), verdict_of(case))
     expected = case.get("expect", [])
     kind = {"fires": Finding, "unknown": Unknown, "silent": ()}[case["outcome"]]
     assert all(isinstance(result, kind) for result in results), results  # type: ignore[arg-type]
@@ -125,7 +139,7 @@ def test_findings_are_complete(code: str, case: Case) -> None:
     train, serve = sides(case)
     told = Counter[object]()
     for module in MODULES:
-        for result in check(module, train, serve):
+        for result in check(module, train, serve) + judge(module, verdict_of(case)):
             if isinstance(result, Unknown):
                 assert result.subject
                 assert result.reason
@@ -206,6 +220,15 @@ def test_every_rule_has_cases(module: str) -> None:
 
 def test_every_case_has_a_rule() -> None:
     assert sorted(path.stem for path in CASES.glob("*.toml")) == sorted(map(rules.code_of, MODULES))
+
+
+def test_every_reason_of_a_verdict_is_told_by_exactly_one_rule() -> None:
+    causes = {reason["cause"] for case in ALL for reason in case.values[1].get("reasons", ())}
+    for cause in causes | {"crash", "time-out", "exception", "of-tomorrow"}:
+        reason = Reason("load", "no", "likely", cause, "Error: text", "", subject="x")
+        no = Answer("no", "likely")
+        found = [result for module in MODULES for result in judge(module, Verdict("m", "t", no, no, no, (reason,)))]
+        assert len(found) == 1, cause
 
 
 def test_codes_are_unique() -> None:

@@ -1,0 +1,175 @@
+"""``probe(models, target) -> Probe``: read model files, and predict what will happen to each of them in one target.
+
+No model file is unpickled here. Who wants it to be really loaded hands a way to do so over (:mod:`envaudit.api` does).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from envaudit import artifacts
+from envaudit.artifacts.summary import local_modules, summarize, unfitted
+from envaudit.comparison import Model
+from envaudit.errors import ArtifactError, UsageError
+from envaudit.evidence import Options
+from envaudit.model import Json, Snapshot, Verdict
+from envaudit.needs import Needs
+from envaudit.reports import Probe, Probed
+from envaudit.take import resolve
+
+if TYPE_CHECKING:
+    from envaudit.prediction.world import World
+
+LOADERS: Final = ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "numpy.load")
+"""The calls that read model files; they do not accept the same bytes."""
+
+Execute = Callable[[str, str], Verdict]
+"""Really loads a file with a loader, and says what happened."""
+
+_LIVE: Final = ("here", "venv", "python", "container", "image")
+_OLD_LIBRARY: Final = frozenset("__builtin__ copy_reg cPickle cStringIO".split())
+"""Modules of Python 2's library that pickles of protocols 0 to 2 name."""
+
+
+class Place:
+    """A target that is opened when the first file could be read, and then serves all of them."""
+
+    def __init__(self, target: str, options: Options, taken: Snapshot | None = None) -> None:
+        """``taken`` is the target's snapshot where it was taken already: some can be read only once."""
+        self.target = target
+        self.options = options
+        self.kind = resolve(target)[0].kind
+        self._taken = taken
+        self._world: World | None = None
+
+    @property
+    def name(self) -> str:
+        """The target without a scheme that only says its kind."""
+        return self.target.partition("://")[2] or ("this environment" if self.kind == "here" else self.target)
+
+    def predict(self, needs: Needs, artifact: str, train: Mapping[str, str] | None) -> Verdict:
+        """What will happen there to a file."""
+        from envaudit.prediction.outcome import predict
+
+        world = self._opened()
+        self.options.progress(f"reading the packages of {self.name} for {artifact}")
+        world.surface.prefetch([*sorted(needs.modules), *(item.module for item in needs.globals)])
+        self.options.progress(f"predicting {artifact}")
+        return predict(needs, world, artifact, train)._replace(target=self.target)
+
+    def assumptions(self) -> tuple[str, ...]:
+        """What had to be assumed, and which packages could not be read."""
+        if self._world is None:
+            return ()
+        surface = self._world.surface
+        unseen = (f"{name} could not be read there: {why}" for name, why in sorted(surface.unseen.items()))
+        return (*surface.assumptions, *unseen)
+
+    def _opened(self) -> World:
+        if self._world is None:
+            from envaudit.prediction.evaluation import Evaluation
+            from envaudit.surface.open import of_snapshot, open_surface
+
+            self.options.progress(f"looking at {self.name}")
+            if self._taken is not None and self.kind not in _LIVE:
+                surface = of_snapshot(self._taken)
+            else:
+                surface = open_surface(self.target, self.options)
+            self._world = Evaluation.world_of(surface)
+        return self._world
+
+
+def probe(
+    models: Sequence[str],
+    target: str | None = None,
+    *,
+    loader: str | None = None,
+    execute: Execute | None = None,
+    options: Options | None = None,
+    train: Mapping[str, str] | None = None,
+    taken: Snapshot | None = None,
+    whole: bool = False,
+) -> Probe:
+    """Read model files, and predict what will happen to them in a target.
+
+    ``loader`` is the call that will read them, one of :data:`LOADERS` (default: by the file); ``execute`` really loads
+    them there; ``train`` maps distributions to their versions in training, ``taken`` is a snapshot of the target.
+
+    Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
+    unless all are wanted (``whole``).
+    """
+    if loader is not None and loader not in LOADERS:
+        raise UsageError(f"unknown loader {loader!r}; known are {', '.join(LOADERS)}")
+    options = options or Options()
+    place = None if target is None else Place(target, options, taken)
+    files = []
+    for number, path in enumerate(models, 1):
+        count = f"{number} of {len(models)}: " if len(models) > 1 else ""
+        options.progress(f"{count}reading {path}")
+        try:
+            needs = artifacts.read(path)
+        except ArtifactError as error:
+            if whole or len(models) == 1:
+                raise
+            files.append(Probed(path, error=str(error)))
+            continue
+        if loader is not None:
+            needs = needs._replace(loader=loader)
+        predicted = None if place is None else place.predict(needs, path, train)
+        executed = None if execute is None else execute(path, needs.loader)
+        files.append(Probed(path, summarize(needs), facts(needs), predicted, executed))
+    if place is None:
+        return Probe(tuple(files))
+    return Probe(tuple(files), place.target, place.kind, place.assumptions())
+
+
+def audit(
+    models: Sequence[str],
+    target: str,
+    train: Snapshot,
+    serve: Snapshot,
+    *,
+    loader: str | None = None,
+    options: Options | None = None,
+) -> tuple[Model, ...]:
+    """The verdicts on model files that a comparison of two snapshots takes into account; ``target`` is serving's."""
+    trained = {name: item.version for name, item in train.of("distribution").items() if item.version}
+    found = probe(models, target, loader=loader, options=options, train=trained, taken=serve, whole=True)
+    return tuple(
+        Model(item.predicted, frozenset(item.needs["packages"]), found.assumptions)
+        for item in found.files
+        if item.predicted is not None
+    )
+
+
+def facts(needs: Needs) -> dict[str, Json]:
+    """Needs as JSON: what a file asks of any environment that is to load it."""
+    return {
+        "format": needs.format,
+        "loader": needs.loader,
+        "compression": needs.compression,
+        "size": needs.size,
+        "protocol": needs.protocol,
+        "array_bytes": needs.array_bytes,
+        "versions": {name: list(found) for name, found in needs.versions.items()},
+        "packages": packages(needs),
+        "globals": [{"name": str(item), "at": item.at} for item in needs.globals],
+        "local": [str(item) for item in local_modules(needs)],
+        "unfitted": [str(item) for item in unfitted(needs)],
+        "bytecode": [
+            {"name": code.name, "python": None if code.python is None else ".".join(map(str, code.python))}
+            for code in needs.codes
+        ],
+        "notes": list(needs.notes),
+    }
+
+
+def packages(needs: Needs) -> list[str]:
+    """The distributions that a file names, by what their modules are usually called, and the one that reads it."""
+    from envaudit.prediction.wording import DISTRIBUTIONS
+
+    own = {*sys.stdlib_module_names, *_OLD_LIBRARY, "__main__", "__mp_main__"}
+    tops = {*needs.modules, needs.loader.partition(".")[0]} - own
+    return sorted({DISTRIBUTIONS.get(top, top).replace("_", "-").lower() for top in tops})
