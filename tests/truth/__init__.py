@@ -19,7 +19,9 @@ the files. For a benchmark:
 
 `Outcome.kind` is "fine", "different", "predict_error" or "load_error"; `error` is the exception's class ("SIGSEGV" and
 "timeout" for a crash and a hang), `message` its first line, `method` the call that failed or answered differently.
-Outcomes in the file's own environment are there as well (train == serve) and are "fine" by construction.
+A call that the serving class does not offer at all is not made, for the file is not at fault: "fine" with the error
+"not offered" and the last such method. Outcomes in the file's own environment (train == serve) are there too, and are
+"fine" by construction, but for `main.*`: functions of the training script, which no other process has.
 """
 
 from __future__ import annotations

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import concurrent.futures
 import hashlib
+import itertools
 import json
+import operator
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.truth.recipes import RECIPES, ROOT
@@ -39,22 +42,27 @@ def make_files(names: Sequence[str]) -> None:
 
 def _make_files(name: str) -> str:
     folder = FILES / name
-    stamp = folder / ".complete"
-    scripts = _scripts(sorted(path for path in INSIDE.glob("*.py") if path.name != "loader.py"))
-    if stamp.exists() and stamp.read_text() == scripts:
+    scripts = maker_scripts()
+    if (folder / ".complete").exists() and (folder / ".complete").read_text() == scripts:
         return ""
+    fresh = FILES / f".{name}"  # so that nobody finds a half-made folder
+    shutil.rmtree(fresh, ignore_errors=True)
+    command = [*_python(name), str(INSIDE / "maker.py"), str(fresh)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environ())
+    if done.returncode:
+        raise RuntimeError(f"{name}: the maker ended with {done.returncode}\n{done.stderr[-3000:]}")
+    _try_at_home(name, fresh)
+    (fresh / ".complete").write_text(scripts)
     shutil.rmtree(folder, ignore_errors=True)
-    said = _python(name, str(INSIDE / "maker.py"), str(folder)).strip().splitlines()
-    _try_at_home(name)
-    stamp.write_text(scripts)
-    return said[-1] if said else ""
+    fresh.rename(folder)
+    return done.stdout.strip().splitlines()[-1]
 
 
-def _try_at_home(name: str) -> None:
+def _try_at_home(name: str, folder: Path) -> None:
     """Drop what is not fine where it was made, and mark what answers differently from run to run."""
-    path = FILES / name / "manifest.json"
+    path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
-    runs = [{row[0]: row for row in _load(name, [name])[name]} for _ in range(2)]
+    runs = [{row[0]: row for row in dict(_load(name, [folder]))[folder]} for _ in range(2)]
     for file in manifest["files"]:
         kinds = {run[file["name"]][1] for run in runs}
         # A function of the training script is broken in every other process: that is its truth, so it stays.
@@ -78,7 +86,8 @@ def _make_outcomes(serve: str, names: Sequence[str]) -> None:
     missing = [train for train in names if _key(_path(train, serve)) != keys[train]]
     if not missing:
         return
-    for train, rows in _load(serve, missing).items():
+    for folder, rows in _load(serve, [FILES / train for train in missing]):
+        train = folder.name
         path = _path(train, serve)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(line) + "\n" for line in [keys[train], *rows]))
@@ -102,24 +111,32 @@ def rows(train: str, serve: str) -> list[Row]:
     return [tuple(json.loads(line)) for line in path.read_text().splitlines()[1:]] if path.exists() else []
 
 
-def _load(serve: str, trains: Iterable[str]) -> dict[str, list[Row]]:
-    jobs = "".join(f"{FILES / train}\n" for train in trains)
-    found: dict[str, list[Row]] = {train: [] for train in trains}
-    for line in _python(serve, str(INSIDE / "loader.py"), str(LIMIT), given=jobs).splitlines():
-        folder, *row = json.loads(line)
-        found[Path(folder).name].append(tuple(row))
-    return found
+def _load(serve: str, folders: Iterable[Path]) -> Iterator[tuple[Path, list[Row]]]:
+    """What one environment says to the files of others, folder by folder as they are done."""
+    with tempfile.TemporaryFile("w+") as jobs:
+        jobs.write("".join(f"{folder}\n" for folder in folders))
+        jobs.seek(0)
+        command = [*_python(serve), str(INSIDE / "loader.py"), str(LIMIT)]
+        with subprocess.Popen(command, stdin=jobs, stdout=subprocess.PIPE, text=True, env=_environ()) as loader:
+            assert loader.stdout
+            lines = map(json.loads, loader.stdout)
+            for folder, rows in itertools.groupby(lines, key=operator.itemgetter(0)):
+                yield Path(folder), [tuple(row[1:]) for row in rows]
+    if loader.returncode:
+        raise RuntimeError(f"{serve}: the loader ended with {loader.returncode}")
 
 
-def _python(name: str, *arguments: str, given: str = "") -> str:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | QUIET
-    done = subprocess.run(
-        ["nice", "-n", "10", str(RECIPES[name].python), *arguments],
-        input=given, capture_output=True, text=True, check=False, env=environment,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{name}: {' '.join(arguments)}\n{done.stderr[-3000:]}")
-    return done.stdout
+def _python(name: str) -> list[str]:
+    return ["nice", "-n", "10", str(RECIPES[name].python)]
+
+
+def _environ() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | QUIET
+
+
+def maker_scripts() -> str:
+    """What the files depend on, as a short text."""
+    return _scripts(sorted(path for path in INSIDE.glob("*.py") if path.name != "loader.py"))
 
 
 def _manifest(name: str) -> str:

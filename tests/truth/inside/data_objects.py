@@ -99,6 +99,7 @@ INDEXES = {
     "dtype_categorical": lambda: pd.CategoricalDtype(["a", "b"]),
     "dtype_zone": lambda: pd.DatetimeTZDtype(tz="UTC"),
 }
+ONLY_LOADED = {"grouper": lambda: pd.Grouper(key="a", freq="D")}
 SCALARS = {
     "timestamp": lambda: pd.Timestamp("2021-02-03 04:05:06.789"),
     "timestamp_zone": lambda: pd.Timestamp("2021-02-03 04:05", tz="UTC"),
@@ -116,7 +117,6 @@ SCALARS = {
     "offset_date": lambda: pd.DateOffset(months=2, days=1),
     "offset_custom": lambda: pd.offsets.CustomBusinessDay(weekmask="Mon Tue"),
     "offset_quarter": lambda: pd.offsets.QuarterEnd(startingMonth=2),
-    "grouper": lambda: pd.Grouper(key="a", freq="D"),
 }
 ARRAYS = {
     "array_floats": lambda: d.X,
@@ -164,7 +164,6 @@ GENERATORS = {
     "bits_philox": (lambda: random.Philox(3), "random_raw"),
     "bits_sfc": (lambda: random.SFC64(3), "random_raw"),
     "bits_dxsm": (lambda: random.PCG64DXSM(3), "random_raw"),
-    "seed_sequence": (lambda: random.SeedSequence(3), "text"),
 }
 SPARSE = {
     f"sparse_{form}": (lambda form=form: scipy.sparse.csr_matrix(np.where(d.CODES[:6] > 1, 1.0, 0.0)).asformat(form))
@@ -200,8 +199,8 @@ POINTS = {
         (GRID - 4, GRID - 4), np.outer(CURVE, CURVE), bounds_error=False),
     "rbf_interpolator": lambda: scipy.interpolate.RBFInterpolator(d.X[:20, :2], d.Y[:20]),
 }  # fmt: skip
-PLAIN_SCIPY = {
-    "bounds": lambda: scipy.optimize.Bounds([0], [1]),
+BOUNDS = {"bounds": lambda: scipy.optimize.Bounds([0], [1])}
+RESULTS = {
     "optimize_result": lambda: scipy.optimize.OptimizeResult(x=np.ones(2), success=True),
     "hull_points": lambda: scipy.spatial.distance.squareform([1.0, 2.0, 3.0]),
 }
@@ -216,15 +215,19 @@ def items():
     """(name, library, builder) of every data object."""
     for library, group, calls in (
         ("pandas", FRAMES, [("value", None), ("index", None)]),
-        ("pandas", INDEXES, [("value", None), ("text", None)]),
+        ("pandas", INDEXES, [("value", None)]),
+        ("pandas", ONLY_LOADED, []),
         ("pandas", {name: build for name, build in SCALARS.items() if "offset" not in name}, [("text", None)]),
         ("pandas", {name: build for name, build in SCALARS.items() if "offset" in name}, [("shift", None)]),
         ("numpy", ARRAYS, [("value", None)]),
+        ("numpy", {"seed_sequence": lambda: random.SeedSequence(3)},
+         [("generate_state", {"kind": "plain", "data": 3})]),
         ("scipy", SPARSE, [("value", None), ("dot", None)]),
         ("scipy", SPARSE_ARRAYS, [("value", None), ("dot", None)]),
         ("scipy", INTERPOLATORS, [("()", "unit")]),
         ("scipy", POINTS, [("()", "point")]),
-        ("scipy", PLAIN_SCIPY, [("text", None)]),
+        ("scipy", BOUNDS, []),
+        ("scipy", RESULTS, [("value", None)]),
         ("scipy", {"ckdtree": lambda: scipy.spatial.cKDTree(d.X[:30, :2])}, [("query", "point")]),
         ("scipy", {"kdtree": lambda: scipy.spatial.KDTree(d.X[:30, :2])}, [("query", "point")]),
         ("scipy", {"delaunay": lambda: scipy.spatial.Delaunay(d.X[:20, :2])}, [("find_simplex", "point")]),

@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import select
 import signal
 import sys
@@ -56,10 +57,13 @@ def judge(file, folder, inputs, tell):
                 thing = pickle.load(stream)
     except Exception as error:
         return ["load_error", *_said(error), ""]
-    different = None
+    different, missing = None, ""
     compared = not file.get("unstable")  # answers that vary at home say nothing elsewhere
     for probe in file["probes"]:
         method = probe["call"]
+        if method not in values.WORDS and not _offered(type(thing), method):
+            missing = method
+            continue
         tell("predict", method)
         spec = inputs[probe["input"]] if isinstance(probe["input"], str) else probe["input"]
         try:
@@ -68,12 +72,22 @@ def judge(file, folder, inputs, tell):
             return ["predict_error", *_said(error), method]
         if compared and different is None and not values.same(probe["answer"], found):
             different = method
-    return ["different", "", "", different] if different else ["fine", "", "", ""]
+    if different:
+        return ["different", "", "", different]
+    return ["fine", "not offered" if missing else "", "", missing]
+
+
+def _offered(cls, method):
+    """Whether a class has a method at all here; where it has not, that is no fault of the file."""
+    delegates = hasattr(cls, "__getattr__") or cls.__getattribute__ is not object.__getattribute__
+    return delegates or hasattr(cls, method)
 
 
 def _said(error):
     lines = str(error).strip().splitlines()
-    return type(error).__name__, (lines[0] if lines else "")[:300]
+    text = (lines[0] if lines else "").replace(sys.prefix, "...").replace(str(Path(__file__).parent), "...")
+    text = re.sub(r"\[\d\d:\d\d:\d\d\]", "[...]", re.sub("at 0x[0-9a-f]+", "at 0x...", text))
+    return type(error).__name__, text[:300]
 
 
 def run(files, folder, inputs, limit):
