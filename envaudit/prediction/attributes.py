@@ -62,6 +62,8 @@ class Attributes(Core):
             return self._of_external(value, name)
         if isinstance(value, Union):
             return self._of_union(value, name)
+        if isinstance(value, str) and name not in dir(str):
+            return self.missing(value, f"'str' object has no attribute '{name}'", name)
         if isinstance(value, (Sequence, Dictionary, str, bytes, InstanceDict)):
             return Method(value, name)
         if isinstance(value, ArrayValue):
@@ -89,7 +91,10 @@ class Attributes(Core):
         the next missing one is found too."""
         need = owner.need if isinstance(owner, Instance) else None
         subject = owner.cls.name if isinstance(owner, Instance) and hasattr(owner.cls, "name") else ""
-        if owner is None or isinstance(owner, Input):
+        if isinstance(owner, str):
+            if self.maybe and not self.caught("AttributeError"):
+                return UNKNOWN
+        elif owner is None or isinstance(owner, Input):
             if not self.caught("AttributeError"):
                 return UNKNOWN  # None may stand for what was not followed; only objects of the artifact are judged
         elif isinstance(owner, Instance) and need is None and not self.caught("AttributeError"):
@@ -186,6 +191,8 @@ class Attributes(Core):
             answer = self.truth_of(self.call(member.check, [instance]))
             if answer is False:
                 text = f"This {instance.cls.name!r} has no attribute {name!r}"
+                if self.maybe and not self.caught("AttributeError"):
+                    return UNKNOWN  # code that depends on the data asks for it only where it is there
                 return self.missing(instance, text, name)
         return Bound(member.function, instance)
 

@@ -217,6 +217,11 @@ def same_items(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) ->
     return Sequence("list", items, exact=False)
 
 
+def _reversed(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    items, exact = core.items_of(args[0]) if args else ([], False)
+    return Sequence("list", items[::-1], exact)
+
+
 def _sorted(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     items, exact = core.items_of(args[0]) if args else ([], False)
     try:
@@ -296,7 +301,7 @@ BUILTINS: Final[dict[str, Model]] = {
     "hasattr": _hasattr, "getattr": _getattr, "setattr": _setattr, "type": _type, "isinstance": _isinstance,
     "issubclass": _issubclass, "super": _super, "vars": _vars, "dir": _dir, "list": _list("list"),
     "tuple": _list("tuple"), "set": _list("set"), "frozenset": _list("frozenset"), "dict": _dict, "len": _len,
-    "zip": _zip, "iter": first, "enumerate": _enumerate, "range": _range, "reversed": same_items, "sorted": _sorted,
+    "zip": _zip, "iter": first, "enumerate": _enumerate, "range": _range, "reversed": _reversed, "sorted": _sorted,
     "map": _map, "any": _any, "all": _all, "str": _text, "bool": _bool, "callable": _callable, "next": _next,
     "int": pure(int), "float": pure(float), "max": pure(max), "min": pure(min), "abs": pure(abs), "sum": pure(sum),
     "id": constant(UNKNOWN),

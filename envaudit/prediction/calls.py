@@ -25,6 +25,7 @@ from envaudit.prediction.values import (
     ModuleValue,
     Partial,
     Sequence,
+    Slice,
     Super,
     Union,
     interesting,
@@ -358,12 +359,10 @@ def _first(frame: Frame) -> Abstract:
 def _indexed(value: Sequence, key: Abstract) -> Abstract:
     if isinstance(key, int) and value.exact and -len(value.items) <= key < len(value.items):
         return value.items[key]
-    if isinstance(key, ast.Slice):
-        try:
-            bounds = [None if part is None else ast.literal_eval(part) for part in (key.lower, key.upper, key.step)]
-            return Sequence(value.kind, value.items[slice(*bounds)], value.exact)
-        except (ValueError, TypeError):
-            return Sequence(value.kind, list(value.items), False)
+    if isinstance(key, Slice):
+        if all(bound is None or isinstance(bound, int) for bound in key):
+            return Sequence(value.kind, value.items[slice(*key)], value.exact)
+        return Sequence(value.kind, list(value.items), False)
     return (
         join(value.items[:6]) if value.items and len(value.items) <= 6 else value.items[0] if value.items else UNKNOWN
     )

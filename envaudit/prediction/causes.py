@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from envaudit.model import Question
 from envaudit.needs import Array, Global, Needs
 from envaudit.prediction.attributes import dir_of
 from envaudit.prediction.loading import renamed
@@ -23,6 +24,7 @@ class Cause(NamedTuple):
     explanation: str
     at: int
     certain: bool = True
+    question: Question = "load"
 
 
 HIGHEST_PROTOCOL: Final = {(3, 6): 4, (3, 7): 4}
@@ -121,9 +123,9 @@ def _bytecode(needs: Needs, world: World) -> Iterator[Cause]:
         text = (
             f"bytecode of Python {wrote} run by Python {python[0]}.{python[1]} (an error at load, a crash, or nonsense)"
         )
-        yield Cause(
-            "SystemError", text, "bytecode", code.name, why, code.at, certain=_arity(code.python) != _arity(python)
-        )
+        fits = _arity(code.python) == _arity(python)  # then it is made, and fails (or lies) when it is called
+        question: Question = "predict" if fits else "load"
+        yield Cause("SystemError", text, "bytecode", code.name, why, code.at, not fits, question)
 
 
 def _arity(python: tuple[int, int]) -> int:

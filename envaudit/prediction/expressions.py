@@ -20,6 +20,7 @@ from envaudit.prediction.values import (
     InstanceDict,
     NotConcrete,
     Sequence,
+    Slice,
     Union,
     abstract,
     concrete,
@@ -254,7 +255,18 @@ class Expressions(Core):
             return UNKNOWN if truth is None else truth is isinstance(kind, ast.In)
         if isinstance(kind, (ast.Eq, ast.NotEq)) and kinds_differ(left, right):
             return isinstance(kind, ast.NotEq)
+        if not isinstance(kind, (ast.Eq, ast.NotEq)):
+            self._orders(kind, left, right)
         return self.compute(COMPARE[type(kind)], left, right)
+
+    def _orders(self, kind: ast.cmpop, left: Abstract, right: Abstract) -> None:
+        """The ``TypeError`` of comparing None with a number."""
+        pair = (left, right)
+        if None in pair and any(isinstance(item, (int, float)) for item in pair) and not self.maybe:
+            sign = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}[type(kind)]
+            names = " and ".join(f"'{type(item).__name__}'" for item in pair)
+            text = f"'{sign}' not supported between instances of {names}"
+            raise self.fail("TypeError", text, "raises", self.stack[-1].function if self.stack else "")
 
     def _IfExp(self, node: ast.IfExp, frame: Frame) -> Abstract:
         truth = self.truth_of(self.evaluate(node.test, frame))
@@ -285,17 +297,8 @@ class Expressions(Core):
         return self.subscript(value, key)
 
     def _Slice(self, node: ast.Slice, frame: Frame) -> Abstract:
-        for part in (node.lower, node.upper, node.step):
-            if part is not None:
-                self.evaluate(part, frame)
-        return (
-            node
-            if all(
-                part is None or isinstance(part, (ast.Constant, ast.UnaryOp))
-                for part in (node.lower, node.upper, node.step)
-            )
-            else UNKNOWN
-        )
+        bounds = [None if part is None else self.evaluate(part, frame) for part in (node.lower, node.upper, node.step)]
+        return Slice(*bounds)
 
     def _Index(self, node: Any, frame: Frame) -> Abstract:  # syntax trees of Python 3.8
         return self.evaluate(node.value, frame)

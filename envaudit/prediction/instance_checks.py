@@ -55,7 +55,7 @@ def instance_of(value: Abstract, cls: Abstract) -> bool | None:
         )
     if isinstance(value, (ArrayValue, Input)):
         if isinstance(cls, ClassValue):
-            return False
+            return False if isinstance(value, ArrayValue) or cls.module.startswith("sklearn.") else None
         dotted = getattr(cls, "dotted", "")
         if dotted in PYTHON_TYPES or dotted in ("builtins.list", "builtins.tuple", "builtins.dict", "builtins.set"):
             return False

@@ -72,6 +72,10 @@ def _chain(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abs
     return Sequence("list", [item for items, _ in parts for item in items], all(exact for _, exact in parts))
 
 
+def _getmro(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    return core.attribute(args[0], "__mro__") if args and isinstance(args[0], ClassValue) else UNKNOWN
+
+
 def _isclass(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     if not args or args[0] is UNKNOWN or isinstance(args[0], External):
         return UNKNOWN
@@ -94,7 +98,7 @@ EXTERNALS: Final[dict[str, Model]] = {
     "operator.attrgetter": lambda core, args, kwargs: Partial(External("envaudit", "attrgetter"), tuple(args)),
     "contextlib.contextmanager": first, "contextlib.suppress": constant(UNKNOWN), "packaging.version.parse": _version,
     "packaging.version.Version": _version, "copy.copy": first, "copy.deepcopy": first,
-    "itertools.islice": _islice, "inspect.isclass": _isclass,
+    "itertools.islice": _islice, "inspect.isclass": _isclass, "inspect.getmro": _getmro,
 }  # fmt: skip
 """What opaque functions return, by dotted name."""
 

@@ -16,8 +16,12 @@ from envaudit.prediction.loading import symbolic
 from envaudit.prediction.values import Abstract, ClassValue, Descriptor, Function, Input, Instance, Partial, Sequence
 from envaudit.prediction.world import MISSING, World
 
-METHODS: Final = ("predict", "predict_proba", "decision_function", "transform", "score_samples", "kneighbors")
-"""The methods that answer requests (scikit-learn's glossary, "Methods"); those that an object has are played."""
+METHODS: Final = (
+    *("predict", "predict_proba", "decision_function", "transform", "score_samples", "kneighbors"),
+    *("toarray", "__call__"),
+)
+"""The methods that answer requests (scikit-learn's glossary, "Methods"; scipy's sparse matrices and interpolators);
+those that an object has are played."""
 
 
 def predict(needs: Needs, world: World, artifact: str = "", train: Mapping[str, str] | None = None) -> Verdict:
@@ -80,7 +84,7 @@ def play(core: Evaluation, root: Abstract) -> None:
         conditional = isinstance(member, Descriptor) and member.kind in ("available_if", "property")
         try:
             if not conditional or available(core, root, name):
-                core.call(core.attribute(root, name), [Input(frame)])
+                core.call(core.attribute(root, name), [] if name == "toarray" else [Input(frame)])
         except Signal:
             continue  # recorded; the other methods may fail for other reasons
         finally:

@@ -164,6 +164,14 @@ class Super(NamedTuple):
     instance: Abstract
 
 
+class Slice(NamedTuple):
+    """``lower:upper:step``."""
+
+    lower: Abstract
+    upper: Abstract
+    step: Abstract
+
+
 class InstanceDict(NamedTuple):
     """``instance.__dict__``."""
 

@@ -175,7 +175,7 @@ class World:
     def _without_source(self, module: str, name: str, kind: str) -> Abstract:
         if kind == "extension":
             extension = self.surface.extension(module)
-            if extension is not None and extension.names and name not in extension.names:
+            if extension is not None and not extension.offers(name):
                 return MISSING
         return External(module, name)
 

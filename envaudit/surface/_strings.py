@@ -128,3 +128,16 @@ def _lengths(data: bytes, total: int, order: str) -> list[int] | None:
         if summed == total and filled > most:
             best, most = (begin, end), filled
     return list(numbers[best[0] : best[1]]) or None
+
+
+_TYPE: Final = re.compile(rb"(?<=[.\0])[A-Z][A-Za-z0-9_]*(?=\0)")
+
+
+def types(constants: Iterable[bytes], module: str) -> frozenset[str] | None:
+    """The names of classes among the strings of a Cython module (last part of its name given); None where its strings
+    are joined, or where it has no extension type at all, so that it may name its classes in another way."""
+    parts = list(constants)
+    qualified = re.compile(rb"(?:^|[.\0])" + re.escape(module.encode()) + rb"\.[A-Z][A-Za-z0-9_]*\0")
+    if any(_JOINS_STRINGS.search(part) for part in parts) or not any(qualified.search(part) for part in parts):
+        return None
+    return frozenset(match.decode() for part in parts for match in _TYPE.findall(part))
