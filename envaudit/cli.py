@@ -177,7 +177,7 @@ def probe(
     report: Report = registry.module("reports", f"as_{format}").REPORT
     _print(report.probe(result, View(None, _colored(), questions=questions, verbose=verbose)))
     for item in result.files:
-        if item.error is not None:
+        if item.error is not None and format != "text":  # the report tells them on the same terminal
             _say(f"error: {item.error}")
     if any(item.error is not None for item in result.files):
         return FAILED

@@ -21,6 +21,7 @@ WORDS = [
     *"a.json x:1 - -- -o -ofile --output --output=f --output= --format json xml --format=json".split(),
     *"--fail-on note never --strict --strict=1 --no-strict --drift --timeout 1.5 x --timeout=2".split(),
     *"--pull --python --python=/p -h --help --unknown -x --pip EA101".split(),
+    *"m.pkl --model --model=m.pkl --in --run -v --verbose --loader --loader=joblib.load predict --sample=x.npy".split(),
     "",
 ]
 
@@ -78,11 +79,26 @@ def test_the_plain_reading_agrees_with_typer(name: str) -> None:
         ("snapshot", ["-o", "train.json"]),
         ("snapshot", [".venv", "--output=train.json", "--pip"]),
         ("snapshot", ["-o", "-"]),
+        ("compare", ["a.json", "img:1", "--model", "m.pkl", "--model=n.joblib"]),
+        ("probe", ["m.pkl"]),
+        ("probe", ["m.pkl", "--in", "img:1", "n.pkl", "-v"]),
+        ("probe", ["m.pkl", "--in=.venv", "--run", "--sample", "x.npy", "--loader", "joblib.load", "--format=json"]),
         ("explain", ["EA101"]),
     ],
 )
 def test_usual_calls_need_no_typer(name: str, arguments: list[str]) -> None:
     assert parse(cli.COMMANDS[name], arguments) is not None
+
+
+def test_words_and_options_that_may_be_repeated_keep_their_order() -> None:
+    assert parse(cli.probe, ["a.pkl", "--in", "x", "b.pkl", "a.pkl"]) == {
+        "models": ("a.pkl", "b.pkl", "a.pkl"), "target": "x",
+    }  # fmt: skip
+    assert parse(cli.compare, ["a", "--model", "m", "b", "--model=n"]) == {
+        "train": "a", "serve": "b", "model": ("m", "n"),
+    }  # fmt: skip
+    assert parse(cli.probe, ["--in", "x"]) is None
+    assert parse(cli.compare, ["a", "b", "c"]) is None
 
 
 def test_every_option_has_a_help_and_flags() -> None:
@@ -100,6 +116,10 @@ def test_every_option_has_a_help_and_flags() -> None:
         (["compare", "a", "b", "--format", "xml"], "'xml' is not one of text, json"),
         (["compare", "a", "b", "--unknown"], "No such option"),
         (["nonsense"], "No such command"),
+        (["probe", "--in", "x"], "Missing argument"),
+        (["probe", "m.pkl", "--loader", "yaml.load"], "'yaml.load' is not one of pickle.load, joblib.load"),
+        (["probe", "m.pkl", "--fail-on", "error"], "'error' is not one of load, predict, same, never"),
+        (["compare", "a", "b", "--model"], "requires an argument"),
         (["snapshot", "--timeout", "soon"], "timeout"),
     ],
 )
@@ -114,7 +134,9 @@ def test_a_wrong_call_gets_one_line_and_exit_code_2(
     assert captured.err.startswith("envaudit: error: ")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["compare", "--help"], ["snapshot", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["-h"], ["compare", "--help"], ["probe", "--help"], ["snapshot", "-h"]]
+)
 def test_help_is_typers(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code = cli.main(arguments)
     assert code == (2 if not arguments else 0)
@@ -135,7 +157,7 @@ def test_the_oldest_typer_and_the_last_without_pydantic_and_the_newest_serve(typ
             env={**os.environ, "PYTHONPATH": str(Path(envaudit.__file__).parent.parent)},
         )
 
-    for arguments in (["--help"], ["compare", "--help"], ["snapshot", "-h"]):
+    for arguments in (["--help"], ["compare", "--help"], ["probe", "--help"], ["snapshot", "-h"]):
         shown = run(*arguments)
         assert shown.returncode == 0
         assert shown.stdout.startswith("Usage: envaudit")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from envaudit.model import QUESTIONS, Comparison, Gap, Json, Question, Reason, Severity, Verdict
+from envaudit.model import QUESTIONS, Answer, Comparison, Gap, Json, Question, Reason, Severity, Verdict
 
 # Control characters, C1 included, and those that turn the direction of writing.
 _UNPRINTABLE = dict.fromkeys(
@@ -39,18 +39,31 @@ class Probed(NamedTuple):
         """Per question what really happened, and what is predicted where running it did not tell."""
         if self.executed is None or self.predicted is None:
             return self.executed or self.predicted
-        sides = {
-            question: self.predicted if self.executed.answer(question).value == "unknown" else self.executed
-            for question in QUESTIONS
-        }
-        reasons: list[Reason] = []
-        for question, side in sides.items():
-            reasons += [reason for reason in side.reasons if reason.question == question]
-        notes = dict.fromkeys((*self.executed.notes, *self.predicted.notes))
-        load, predict, same = (side.answer(question) for question, side in sides.items())
-        return self.predicted._replace(
-            load=load, predict=predict, same=same, reasons=tuple(reasons), notes=tuple(notes)
-        )
+        return _settled(self.predicted, self.executed)
+
+
+def _settled(predicted: Verdict, executed: Verdict) -> Verdict:
+    """What really happened where running it told, else the prediction, unless that rests on what did not happen."""
+    answers: list[Answer] = []
+    reasons: list[Reason] = []
+    refuted = False
+    for question in QUESTIONS:
+        seen, said = executed.answer(question), predicted.answer(question)
+        told = [reason for reason in executed.reasons if reason.question == question]
+        foretold = [reason for reason in predicted.reasons if reason.question == question]
+        if seen.value != "unknown":
+            refuted = refuted or said.value not in ("unknown", seen.value)
+            answers.append(seen)
+            reasons += told + (foretold if said.value == seen.value else [])
+        elif refuted and not foretold:
+            answers.append(Answer("unknown", "likely"))
+            reasons += told
+        else:
+            answers.append(said)
+            reasons += foretold + (told if said.value == "unknown" else [])
+    load, predict, same = answers
+    notes = tuple(dict.fromkeys((*executed.notes, *predicted.notes)))
+    return predicted._replace(load=load, predict=predict, same=same, reasons=tuple(reasons), notes=notes)
 
 
 class Probe(NamedTuple):

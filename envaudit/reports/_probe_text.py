@@ -45,7 +45,7 @@ def render(probe: Probe, view: View) -> str:
 
 def brief(verdict: Verdict, paint: Paint) -> list[str]:
     """The verdict in a few lines, for the first screen of a comparison."""
-    words, color = _says(verdict, "serving", QUESTIONS)
+    words, color = _says(verdict, "in serving", QUESTIONS)
     reason = next((item for item in verdict.reasons if item.question == _decisive(verdict)), None)
     text = f"{verdict.artifact} {words}" + (f": {_flat(reason.error)}" if reason else "")
     lines = limited(f"model  {text}", "  ", " " * 9)
@@ -70,7 +70,7 @@ def _many(probe: Probe, read: list[Probed], place: str, view: View, paint: Paint
     for item in (*bad[IN_FULL:], *open_):
         assert item.verdict is not None
         words, _ = _says(item.verdict, "there", view.questions)
-        lines.append(clip(f"  {item.artifact}  {words}"))
+        lines.append(clip(f"  {words}: {item.artifact}"))
     fine = [item for item in read if item not in bad and item not in open_]
     if fine:
         verb = "is" if len(fine) == 1 else "are"
@@ -82,17 +82,21 @@ def _verdict(item: Probed, place: str, view: View, paint: Paint) -> list[str]:
     """One file in full."""
     verdict = item.verdict
     assert verdict is not None
-    words, color = _says(verdict, place, view.questions)
+    words, color = _says(verdict, f"in {place}", view.questions)
     head = {"error": "FAIL", "ok": "PASS", "warning": "UNKNOWN"}[color]
-    lines = wrap(f"{head}  {item.artifact} {words}", "", "      ")
+    indent = " " * (len(head) + 2)
+    lines = wrap(f"{head}  {item.artifact} {words}", "", indent)
     lines[0] = lines[0].replace(head, paint(head, color), 1)
-    lines += limited(item.summary, "      ", "      ")
+    lines += limited(item.summary, indent, indent)
     lines += ["", *_table(item, verdict, paint)]
     ahead = [reason for reason in verdict.reasons if reason.question == "load"]
     for question in QUESTIONS:
         found = [reason for reason in verdict.reasons if reason.question == question]
-        if found:
-            lines += ["", *_reasons(question, found, bool(ahead) and question != "load", paint)]
+        for executed in (True, False):
+            side = [reason for reason in found if (reason.how == "executed") == executed]
+            if side:
+                beside = not executed and len(side) < len(found)
+                lines += ["", *_reasons(question, side, bool(ahead) and question != "load", beside, paint)]
     notes = [line for note in verdict.notes for line in limited(f"note: {note}", "  ", "    ")]
     return [*lines, "", *notes] if notes else lines
 
@@ -113,14 +117,20 @@ def _table(item: Probed, verdict: Verdict, paint: Paint) -> Iterator[str]:
         yield line
 
 
-def _reasons(question: Question, found: list[Reason], later: bool, paint: Paint) -> list[str]:
-    """Why a question is not answered with yes: each cause once, with all that it hits."""
+def _reasons(question: Question, found: list[Reason], later: bool, beside: bool, paint: Paint) -> list[str]:
+    """Why a question is not answered with yes: each cause once, with all that it hits. ``later``: something before it
+    fails already; ``beside``: what really happened has been told."""
     executed = any(reason.how == "executed" for reason in found)
     if any(reason.value == "no" for reason in found):
         said = (_BEHIND if executed else _AHEAD)[question]
     else:
         said = f"{question} is unknown"
-    lines = [paint("if it did load, this would come next" if later and not executed else f"why {said}", "note")]
+    title = f"why {said}"
+    if beside:
+        title = "what was predicted, without running it"
+    elif later and not executed:
+        title = "if it did load, this would come next"
+    lines = [paint(title, "note")]
     groups: dict[tuple[str, str], list[Reason]] = {}
     for reason in found:
         groups.setdefault((reason.cause, reason.how), []).append(reason)
@@ -167,20 +177,20 @@ def _says(verdict: Verdict, place: str, questions: tuple[Question, ...]) -> tupl
     decisive = _decisive(verdict)
     color = "error" if refused(verdict, questions) else "warning" if unsure(verdict, questions) else "ok"
     if decisive is None:
-        return f"loads and predicts in {place}", color
+        return f"loads and predicts {place}", color
     answer = verdict.answer(decisive)
     executed = answer.how == "executed"
     if answer.value == "no":
         if decisive == "load":
-            return f"{'did' if executed else 'will'} not load in {place}", color
+            return f"{'did' if executed else 'will'} not load {place}", color
         if decisive == "predict":
-            return f"loads in {place}, but {'failed' if executed else 'will fail'} to predict", color
-        return f"loads and predicts in {place}, but {'answered' if executed else 'will answer'} differently", color
+            return f"loads {place}, but {'failed' if executed else 'will fail'} to predict", color
+        return f"loads and predicts {place}, but {'answered' if executed else 'will answer'} differently", color
     if decisive == "load":
-        return f"may or may not load in {place}", color
+        return f"may or may not load {place}", color
     if decisive == "predict":
-        return f"loads in {place}; whether it predicts is not known", color
-    return f"loads and predicts in {place}; whether it answers the same is not known", color
+        return f"loads {place}; whether it predicts is not known", color
+    return f"loads and predicts {place}; whether it answers the same is not known", color
 
 
 def _needs(item: Probed, view: View) -> list[str]:
