@@ -76,8 +76,10 @@ _RECONSTRUCTORS: Final = frozenset({"_reconstructor", "__newobj__", "__newobj_ex
 
 def class_of(made: Made) -> Global | None:
     """The class that a :class:`Made` becomes an instance of, as far as the stream says so: what is called, or the
-    first argument of copyreg's and Cython's reconstructors."""
+    first argument of copyreg's and Cython's reconstructors, or the class that torch's legacy form refers to."""
     call = made.call
+    if isinstance(call, Persistent) and isinstance(call.id, Items) and call.id.items[:1] == ["module"]:
+        call = call.id.items[1] if len(call.id.items) > 1 else None
     if not isinstance(call, Global):
         return None
     if made.args and isinstance(made.args[0], Global):

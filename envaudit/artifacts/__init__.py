@@ -6,6 +6,7 @@ in :class:`envaudit.needs.Needs` or :class:`envaudit.errors.ArtifactError`.
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
 from typing import BinaryIO, cast
@@ -21,6 +22,17 @@ from envaudit.needs import Needs
 
 def read(path: str, progress: Progress | None = None) -> Needs:
     """Read what a model file needs. Raises :class:`ArtifactError` with one line that says what is wrong."""
+    # The graph only grows: looking for cycles in it again and again would take more time than reading.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _open(path, progress)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _open(path: str, progress: Progress | None) -> Needs:
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):

@@ -23,20 +23,20 @@ def push(value: Value) -> Handler:
 
 def decimal(m: State) -> None:
     """INT: decimal text; ``00`` and ``01`` are bools."""
-    line, _ = m.reader.line()
+    line, _ = m.line()
     m.stack.append({b"00": False, b"01": True}[line] if line in (b"00", b"01") else int(line[:EDGE], 0))
 
 
 def long_decimal(m: State) -> None:
     """LONG: decimal text with an L."""
-    line, length = m.reader.line()
+    line, length = m.line()
     digits = line.rstrip(b"L")
     m.stack.append(int(digits, 0) if length <= EDGE else Long("int", length, line[:EDGE]))
 
 
 def float_text(m: State) -> None:
     """FLOAT: decimal text."""
-    line, _ = m.reader.line()
+    line, _ = m.line()
     m.stack.append(float(line))
 
 
@@ -50,7 +50,7 @@ def counted_long(m: State, size: int) -> None:
     if size < 0:
         raise ValueError("a negative length")
     if size > MAX_DIGITS:
-        m.stack.append(Long("int", size, b"") if size <= 2 * EDGE and m.reader.take(size) else m.long("int", size))
+        m.stack.append(m.long("int", size))
     else:
         m.stack.append(int.from_bytes(m.reader.take(size), "little", signed=True))
 
@@ -64,7 +64,7 @@ def old_string(m: State, data: bytes) -> None:
 
 def string(m: State) -> None:
     """STRING: a Python 2 literal on a line."""
-    line, length = m.reader.line()
+    line, length = m.line()
     line = line.strip()
     if length > KEPT_BYTES:
         m.stack.append(Long("str", length, line[1 : EDGE + 1].decode("latin-1")))
@@ -87,7 +87,7 @@ def counted_string(m: State, size: int) -> None:
 
 def unicode(m: State) -> None:
     """UNICODE: a line of escaped text."""
-    line, length = m.reader.line()
+    line, length = m.line()
     if length > KEPT_BYTES:
         m.stack.append(Long("str", length, line[:EDGE].decode("latin-1")))
     else:

@@ -146,18 +146,20 @@ def _setitems(m: State) -> None:
 
 
 def _name(m: State) -> str:
-    line, length = m.reader.line()
+    line, length = m.line()
     if length > KEPT_BYTES:
         raise ValueError("a global with an endless name")
     return line.decode("utf-8")
 
 
 def _global(m: State) -> None:
+    m.here()
     module = _name(m)
     m.stack.append(m.find(module, _name(m)))
 
 
 def _stack_global(m: State) -> None:
+    m.here()
     name = m.stack.pop()
     module = m.stack.pop()
     m.stack.append(m.find(module, name))
@@ -165,6 +167,7 @@ def _stack_global(m: State) -> None:
 
 def _extension(size: int) -> Handler:
     def handler(m: State) -> None:
+        m.here()
         number = int.from_bytes(m.reader.take(size), "little", signed=True)
         m.note("uses copyreg's extension registry: the numbers mean what the target registered")
         m.stack.append(Made("ext", None, [number], at=m.at))
@@ -191,22 +194,26 @@ def _arguments(value: Value) -> list[Value]:
 
 
 def _reduce(m: State) -> None:
+    m.here()
     args = m.stack.pop()
     _make(m, "reduce", m.stack.pop(), _arguments(args))
 
 
 def _newobj(m: State) -> None:
+    m.here()
     args = m.stack.pop()
     _make(m, "newobj", m.stack.pop(), _arguments(args))
 
 
 def _newobj_ex(m: State) -> None:
+    m.here()
     kwargs = m.stack.pop()
     args = m.stack.pop()
     _make(m, "newobj", m.stack.pop(), _arguments(args), kwargs)
 
 
 def _inst(m: State) -> None:
+    m.here()
     module = _name(m)
     name = _name(m)
     args = m.pop_mark()
@@ -214,22 +221,24 @@ def _inst(m: State) -> None:
 
 
 def _obj(m: State) -> None:
+    m.here()
     args = m.pop_mark()
     _make(m, "inst", args.pop(0), args)
 
 
 def _build(m: State) -> None:
+    m.here()
     state = m.stack.pop()
     target = m.stack[-1]
     if type(target) is Made:
         if target.state is UNSET:
             target.state = state
+            note_versions(m, target, state)
+            if is_wrapper(target) and not m.depth:
+                m.stack[-1] = read_wrapped(m, target)
         elif len(target.more_states) < m.listed:
             target.more_states.append(state)
-        note_versions(m, target, state)
-        if is_wrapper(target) and not m.depth:
-            m.stack.pop()
-            m.stack.append(read_wrapped(m, target))
+            note_versions(m, target, state)
     elif type(target) is DType:
         _numpy.set_dtype(target, state)
     elif type(target) is Array:
@@ -248,10 +257,12 @@ def _refer(m: State, to: Value) -> None:
 
 
 def _persid(m: State) -> None:
+    m.here()
     _refer(m, _name(m))
 
 
 def _binpersid(m: State) -> None:
+    m.here()
     _refer(m, m.stack.pop())
 
 
@@ -259,14 +270,14 @@ def _binpersid(m: State) -> None:
 
 
 def _put(m: State) -> None:
-    index = int(m.reader.line()[0][:EDGE])
+    index = int(m.line()[0][:EDGE])
     if index < 0:
         raise ValueError("a negative memo number")
     m.put(index, m.stack[-1])
 
 
 def _get(m: State) -> None:
-    m.stack.append(m.get(int(m.reader.line()[0][:EDGE])))
+    m.stack.append(m.get(int(m.line()[0][:EDGE])))
 
 
 def _long_binget(m: State) -> None:

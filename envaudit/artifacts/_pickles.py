@@ -24,7 +24,8 @@ def walk(machine: Machine) -> tuple[Value, ...]:
     reader = machine.reader
     while not reader.at_end():
         if reader.window[reader.pos] != 0x80 or len(roots) >= MAX_ROOTS:
-            machine.note(f"bytes that are no pickle follow at byte {reader.tell()}")
+            what = "bytes that are no pickle" if len(roots) < MAX_ROOTS else "more pickles"
+            machine.note(f"{what} follow at byte {reader.tell()}, which are not read")
             break
         roots.append(machine.load())
     return tuple(roots)

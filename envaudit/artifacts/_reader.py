@@ -160,6 +160,8 @@ class Reader:
 
     def skip(self, size: int) -> None:
         """Pass over ``size`` bytes, however many."""
+        if size < 0:
+            raise ValueError("a negative length")
         inside = self.end - self.pos
         if size <= inside:
             self.pos += size
@@ -200,6 +202,11 @@ class Reader:
 
     def line(self) -> tuple[bytes, int]:
         """A line without its end, cut at KEPT_BYTES, and its real length."""
+        found = self.window.find(b"\n", self.pos, self.end)
+        if 0 <= found - self.pos <= KEPT_BYTES:
+            line = self.window[self.pos : found]
+            self.pos = found + 1
+            return line, len(line)
         parts: list[bytes] = []
         length = kept = 0
         while True:

@@ -7,6 +7,7 @@ containers keep less, so that large honest files still yield their needs.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +18,12 @@ from envaudit.artifacts._reader import EDGE, KEPT_BYTES, Reader
 from envaudit.errors import ArtifactError
 from envaudit.needs import LISTED, Array, Code, DType, Global, Items, Long, Made, Mapping, Persistent, Value, class_of
 
-MAX_STEPS: Final = 30_000_000
+MAX_STEPS: Final = 20_000_000
 """Opcodes of one file."""
 MAX_BLOCKS: Final = 2_000_000
 """Memory blocks (some 80 bytes each) that may be alive beyond those that were there before."""
+MAX_MEMORY: Final = 160 << 20
+"""Bytes by which the process may grow, where the system says."""
 MAX_MARKS: Final = 10_000
 """Containers that are open inside each other, and memo entries out of sequence."""
 MAX_GLOBALS: Final = 20_000
@@ -52,6 +55,15 @@ _SAID: Final = {
 _blocks: Callable[[], int] = getattr(sys, "getallocatedblocks", lambda: 0)
 
 
+def _resident() -> int:
+    """Bytes of memory that this process has in use; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            return int(file.read(100).split()[1]) * 4096
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 class State:
     """One run over one file: several pickles in a row share its limits, not their memos."""
 
@@ -70,7 +82,7 @@ class State:
         self.budget: Iterator[None] = repeat(None, MAX_STEPS)
         """One is taken for each opcode, in whichever pickle of the file."""
         self.at = 0
-        """Offset of the opcode at work."""
+        """Offset of the last opcode whose place counts."""
         self.listed = LISTED
         self.kept_bytes = KEPT_BYTES
         """Strings and bytes up to this long are kept whole."""
@@ -92,6 +104,7 @@ class State:
         self._swept = FULL
         self._words = 0
         self._blocks = _blocks()
+        self._resident = _resident()
 
     # -- what the opcodes share ---------------------------------------------------------------------------------
 
@@ -101,6 +114,18 @@ class State:
             raise IndexError("no MARK on the stack")
         values, self.stack = self.stack, self.marks.pop()
         return values
+
+    def here(self) -> None:
+        """Set ``at``; the first thing that the handlers do for which the place counts. They take longer than others."""
+        next(self.budget, None)
+        next(self.budget, None)
+        self.at = self.reader.base + self.reader.pos - 1
+
+    def line(self) -> tuple[bytes, int]:
+        """The text of a protocol-0 opcode, which takes longer than others."""
+        next(self.budget, None)
+        next(self.budget, None)
+        return self.reader.line()
 
     @contextmanager
     def inside(self, reader: Reader | None = None) -> Iterator[None]:
@@ -155,6 +180,8 @@ class State:
         """Add to a list, tuple or set, within what one container may keep."""
         box.length += len(values)
         room = self.listed - len(box.items)
+        if room <= 0 and len(values) == 1 and type(values[0]) in PLAIN and type(values[0]) is type(box.items[-1]):
+            return  # item by item, as protocol 0 writes lists
         if len(values) > room:
             values = values[: max(room, 0)] + self._first_of_kind(box, box.items, values[max(room, 0) :])
         self.kept += len(values)
@@ -202,7 +229,7 @@ class State:
             "list index out of range": "the memo lacks what is asked for",
             "pop from empty list": "stack underflow",
         }.get(why, why)
-        return ArtifactError(f"{self.reader.name}: not a sound pickle: {why} (near byte {self.at})")
+        return ArtifactError(f"{self.reader.name}: not a sound pickle: {why} (near byte {self.reader.tell()})")
 
     def beyond(self, what: str) -> ArtifactError:
         """The error for a file that asks for more than this reader is ready to spend."""
@@ -214,19 +241,23 @@ class State:
         """A long run of bytes: its edges are read, the rest is passed over."""
         reader = self.reader
         at = reader.tell()
-        start = reader.take(EDGE)
-        rest = size - 2 * EDGE
-        if start[:1] == b"\x80" and kind != "str" and len(self.payloads) < MAX_PAYLOADS:
-            more = reader.take(min(rest, MAX_PAYLOAD - 2 * EDGE))
-            reader.skip(rest - len(more))
-            end = reader.take(EDGE)
-            self.payloads[at] = start + more + (end if len(more) == rest else b"")
+        if size <= 2 * EDGE:
+            start = reader.take(size)
+            end = start[-EDGE:]
         else:
+            start = reader.take(EDGE)
+            rest = size - 2 * EDGE
+            if start[:1] == b"\x80" and kind != "str" and len(self.payloads) < MAX_PAYLOADS:
+                more = reader.take(min(rest, MAX_PAYLOAD - 2 * EDGE))
+                rest -= len(more)
+                self.payloads[at] = start + more
             reader.skip(rest)
             end = reader.take(EDGE)
+            if rest == 0 and at in self.payloads:
+                self.payloads[at] += end
         if kind == "str":
-            return Long(kind, size, str(start, "utf-8", "ignore"), at=at)
-        return Long(kind, size, start, end, at)
+            return Long(kind, size, str(start[:EDGE], "utf-8", "ignore"), at=at)
+        return Long(kind, size, start[:EDGE], end, at)
 
     def text(self, size: int) -> Value:
         """A UTF-8 string."""
@@ -247,8 +278,10 @@ class State:
         """Hold the limits; the loop calls it once per window."""
         if len(self.marks) > MAX_MARKS or len(self.far) > MAX_MARKS:
             raise self.beyond(f"more than {MAX_MARKS} containers inside each other, or gaps in the memo")
-        if _blocks() - self._blocks > MAX_BLOCKS:
-            raise self.beyond("too many values that cannot be let go")
+        if _blocks() - self._blocks > MAX_BLOCKS or _resident() - self._resident > MAX_MEMORY:
+            gc.collect()
+            if _blocks() - self._blocks > MAX_BLOCKS * 3 // 4 or _resident() - self._resident > MAX_MEMORY:
+                raise self.beyond("too many values that cannot be let go")
         if self.kept > MAX_KEPT:
             self.listed = FEW
         if self.reader.walked > FULL_BYTES:

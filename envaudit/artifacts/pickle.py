@@ -13,8 +13,8 @@ from envaudit.needs import Made, Needs, class_of
 
 
 def matches(source: Source) -> bool:
-    """Starts as a pickle does, and not with torch's magic number."""
-    return may_start_pickle(source.head) and not source.head.startswith(TORCH_MAGIC)
+    """Starts as a pickle does, and is neither a zip archive nor torch's legacy form."""
+    return may_start_pickle(source.head) and not source.members and not source.head.startswith(TORCH_MAGIC)
 
 
 def read(source: Source) -> Needs:
@@ -28,7 +28,8 @@ def read(source: Source) -> Needs:
             raise
         # Without a PROTO opcode any text may look like the start of a pickle.
         start = f"it starts with {source.head[:16]!r}"
-        raise ArtifactError(f"{source.path}: of no known format: {start}, and as a pickle: {error}") from None
+        why = str(error).removeprefix(f"{source.path}: ")
+        raise ArtifactError(f"{source.path}: of no known format: {start}, and as a pickle it is {why}") from None
     if machine.wrapped or source.compression in ("zlib", "lzma", "lz4"):
         return needs_of(source, "joblib", "joblib.load", machine, roots)
     loader = "joblib.load" if source.compression else "pickle.load"
