@@ -58,9 +58,9 @@ def verdict_of(case: Case) -> Verdict | None:
     """The verdict of a case about a model file."""
     if "answers" not in case:
         return None
-    answers = (Answer(value, "proved") for value in case["answers"])
+    load, predict, same = (Answer(value, "proved") for value in case["answers"])
     reasons = tuple(Reason(how="proved", **reason) for reason in case.get("reasons", ()))
-    return Verdict("model.joblib", "serve", *answers, reasons=reasons)
+    return Verdict("model.joblib", "serve", load, predict, same, reasons)
 
 
 def snapshot(side: dict[str, dict[str, dict[str, Any]]], gaps: list[list[str]]) -> Snapshot:
