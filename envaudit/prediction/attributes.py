@@ -64,6 +64,8 @@ class Attributes(Core):
             return self._of_union(value, name)
         if isinstance(value, str) and name not in dir(str):
             return self.missing(value, f"'str' object has no attribute '{name}'", name)
+        if isinstance(value, Sequence) and value.kind == "tuple" and value.exact and name not in dir(tuple):
+            return self.missing(value, f"'tuple' object has no attribute '{name}'", name)
         if isinstance(value, (Sequence, Dictionary, str, bytes, InstanceDict)):
             return Method(value, name)
         if isinstance(value, ArrayValue):
@@ -91,7 +93,7 @@ class Attributes(Core):
         the next missing one is found too."""
         need = owner.need if isinstance(owner, Instance) else None
         subject = owner.cls.name if isinstance(owner, Instance) and hasattr(owner.cls, "name") else ""
-        if isinstance(owner, str):
+        if isinstance(owner, (str, Sequence)):
             if self.maybe and not self.caught("AttributeError"):
                 return UNKNOWN
         elif owner is None or isinstance(owner, Input):

@@ -134,9 +134,10 @@ class Calls(Core):
             return UNKNOWN
         key = self._key(function, args, kwargs)
         if key is not None and key in self.memo:
-            return self.memo[key]
+            return self.memo[key][0]
         frame = Frame(function.module, function.frame, function)
         frame.cls = function.cls or function.frame.cls
+        frame.unsure = self.maybe + self.fuzzy
         self.bind_arguments(function, frame, args, kwargs, whole)
         maybe = self.maybe
         self.stack.append(Place(function.module, function.name, getattr(function.node, "lineno", 0)))
@@ -150,11 +151,11 @@ class Calls(Core):
             del self.stack[depth - 1 :]
             self.maybe = maybe
         if frame.yields:
-            value: Abstract = Sequence("list", frame.yields, exact=False)
+            value: Abstract = Sequence("list", frame.yields, frame.yields_all)
         else:
             value = join(frame.returned) if frame.returned else UNKNOWN
         if key is not None:
-            self.memo[key] = value
+            self.memo[key] = (value, (args, kwargs))
         return value
 
     def _worth(self, function: Function, args: list[Abstract], kwargs: dict[str, Abstract], top: str) -> bool:

@@ -74,4 +74,6 @@ def identical(left: Abstract, right: Abstract) -> bool | None:
         return bool(left == right) if type(left) is type(right) else False
     if isinstance(left, Instance) and isinstance(right, Instance):
         return True if left is right else None
+    if isinstance(left, Function) and isinstance(right, Function) and not (left.frame.names or right.frame.names):
+        return left.node is right.node
     return None

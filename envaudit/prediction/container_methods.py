@@ -103,12 +103,12 @@ def _dictionary(
 def _sequence(core: Core, value: Sequence, name: str, args: list[Abstract]) -> Abstract:
     if name in ("append", "add", "insert", "appendleft") and args:
         value.items.append(args[-1])
-        value.exact = value.exact and not core.maybe and name != "insert"
+        value.exact = value.exact and not core.maybe and not core.fuzzy and name != "insert"
         return None
     if name in ("extend", "update") and args:
         items, exact = core.items_of(args[0])
         value.items += items
-        value.exact = value.exact and exact and not core.maybe
+        value.exact = value.exact and exact and not core.maybe and not core.fuzzy
         return None
     if name == "copy":
         return Sequence(value.kind, list(value.items), value.exact)

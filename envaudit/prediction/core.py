@@ -41,11 +41,15 @@ def ancestors(kind: str) -> frozenset[str]:
 class Signal(Exception):  # noqa: N818  (it stands for any exception, errors or not)
     """An exception of the evaluated code. ``recorded`` where nothing can catch it and it stands in the problems."""
 
-    def __init__(self, kind: str, text: str, recorded: bool = False) -> None:
+    def __init__(
+        self, kind: str, text: str, recorded: bool = False, about: tuple[str, str, Any, str] | None = None
+    ) -> None:
         super().__init__(f"{kind}: {text}")
         self.kind = kind
         self.text = text
         self.recorded = recorded
+        self.about = about or ("raises", "", None, "")
+        """Cause, subject, owner and attribute, should it be raised again where nothing catches it."""
 
 
 class OutOfBudget(Exception):  # noqa: N818
@@ -91,7 +95,10 @@ class Core:
         self.stack: list[Place] = []
         self.catchers: list[frozenset[str]] = []
         self.maybe = 0
-        self.memo: dict[Any, Abstract] = {}
+        self.memo: dict[Any, tuple[Abstract, Any]] = {}
+        """What a call returned, and its arguments: they must live as long as the ids in the key."""
+        self.fuzzy = 0
+        """Loops that run whose rounds are examples of those that will happen."""
         self.symbols: dict[int, Abstract] = {}
         """id of a need -> its symbolic value."""
         self.phase = "load"
@@ -118,7 +125,7 @@ class Core:
     ) -> Signal:
         """An exception happens: the signal to raise where something catches it; else it is recorded as a problem."""
         if self.caught(kind):
-            return Signal(kind, text)
+            return Signal(kind, text, False, (cause, subject, owner, attribute))
         key = (self.phase, text, subject)
         known = self.problems.get(key)
         certain = self.maybe == 0

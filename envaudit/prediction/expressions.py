@@ -153,6 +153,8 @@ class Expressions(Core):
 
     def formatted(self, value: Abstract, how: str) -> Abstract:
         """``str(value)`` or ``repr(value)``."""
+        if isinstance(value, Signal):
+            return value.text
         if isinstance(value, ClassValue):
             return f"<class '{value.module}.{value.name}'>"
         if isinstance(value, External) and value.module != "builtins":
@@ -317,10 +319,13 @@ class Expressions(Core):
     def _Yield(self, node: ast.Yield, frame: Frame) -> Abstract:
         value = self.evaluate(node.value, frame) if node.value is not None else None
         frame.yields.append(value)
+        frame.yields_all = frame.yields_all and self.maybe + self.fuzzy == frame.unsure
         return UNKNOWN
 
     def _YieldFrom(self, node: ast.YieldFrom, frame: Frame) -> Abstract:
-        frame.yields += self.items_of(self.evaluate(node.value, frame))[0]
+        items, exact = self.items_of(self.evaluate(node.value, frame))
+        frame.yields += items
+        frame.yields_all = frame.yields_all and exact and self.maybe + self.fuzzy == frame.unsure
         return UNKNOWN
 
     def _ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame) -> Abstract:

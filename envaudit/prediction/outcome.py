@@ -60,9 +60,7 @@ def counts(problem: Problem) -> bool:
     What is certain does. Of the rest only a missing attribute on a path that predicting may take: whether other errors
     on such paths happen depends on the data, which training's own data passed.
     """
-    if problem.cause == "missing-attribute":
-        return problem.phase == "predict"
-    return problem.certain
+    return problem.certain or (problem.cause == "missing-attribute" and problem.phase == "predict")
 
 
 def play(core: Evaluation, root: Abstract) -> None:
@@ -77,6 +75,8 @@ def play(core: Evaluation, root: Abstract) -> None:
         frame = True
     elif "n_features_in_" in root.attributes.entries:
         frame = False
+    if root.cls.module.startswith("pandas."):
+        return  # data: it answers no requests
     for name in METHODS:
         member = core.member(root.cls, name)
         if member is MISSING or not isinstance(member, (Function, Descriptor, Partial)):

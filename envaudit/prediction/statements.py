@@ -184,7 +184,7 @@ class Statements(Core):
         if made is None:
             pending = frame.names.get("<exception>")
             if isinstance(pending, Signal):
-                raise pending
+                raise self.fail(pending.kind, pending.text, *pending.about)
             return RAISED
         if self.maybe and not self.catchers:
             return RAISED
@@ -193,7 +193,8 @@ class Statements(Core):
             value = self.evaluate(made.args[0], frame) if made.args else ""
             text = value if isinstance(value, str) else "..."
         elif isinstance(made, ast.Name) and isinstance(frame.names.get(made.id), Signal):
-            raise frame.names[made.id]
+            again = frame.names[made.id]
+            raise self.fail(again.kind, again.text, *again.about)
         else:
             kind = self._exception_name(made, frame)
         if self.maybe and not self.caught(kind):
@@ -293,10 +294,16 @@ class Statements(Core):
         if not items and exact:
             return self.run(node.orelse, frame)
         maybe = self.maybe
-        for item in _distinct(items) if items else [UNKNOWN]:
+        rounds = _distinct(items) if items else [UNKNOWN]
+        examples = not exact or len(rounds) < len(items)
+        for item in rounds:
             self.assign(node.target, item, frame)
-            end = self.run(node.body, frame)
-            self.maybe = maybe
+            self.fuzzy += examples
+            try:
+                end = self.run(node.body, frame)
+            finally:
+                self.maybe = maybe
+                self.fuzzy -= examples
             if end == RAISED and exact:
                 return RAISED
             if end == LEFT and frame.returned and exact:

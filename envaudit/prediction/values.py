@@ -91,7 +91,10 @@ class External(NamedTuple):
 class Frame:
     """The names of one running function, or of a module (``names`` then stays empty: they are looked up)."""
 
-    __slots__ = ("body", "cls", "first", "function", "module", "names", "outer", "returned", "yields")
+    __slots__ = (
+        *("body", "cls", "first", "function", "module", "names", "outer"),
+        *("returned", "unsure", "yields", "yields_all"),
+    )
 
     def __init__(self, module: str, outer: Frame | None = None, function: Function | None = None) -> None:
         self.module = module
@@ -105,6 +108,10 @@ class Frame:
         """The class whose body this is."""
         self.returned: list[Abstract] = []
         self.yields: list[Abstract] = []
+        self.yields_all = True
+        """Whether exactly these will be yielded."""
+        self.unsure = 0
+        """How uncertain it was that the call happens at all."""
 
 
 class Function:

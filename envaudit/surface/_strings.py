@@ -133,11 +133,19 @@ def _lengths(data: bytes, total: int, order: str) -> list[int] | None:
 _TYPE: Final = re.compile(rb"(?<=[.\0])[A-Z][A-Za-z0-9_]*(?=\0)")
 
 
-def types(constants: Iterable[bytes], module: str) -> frozenset[str] | None:
-    """The names of classes among the strings of a Cython module (last part of its name given); None where its strings
-    are joined, or where it has no extension type at all, so that it may name its classes in another way."""
+def types(constants: Iterable[bytes], packed: list[bytes], module: str) -> frozenset[str] | None:
+    """The names among the strings of a Cython module (last part of its name given) that may name a class: they end a
+    string and begin it or follow a dot (the C API's ``tp_name``, ``__qualname__``). None where it has no extension
+    type, so that nothing shows how it names its classes, or where its strings are joined and their borders lost."""
     parts = list(constants)
     qualified = re.compile(rb"(?:^|[.\0])" + re.escape(module.encode()) + rb"\.[A-Z][A-Za-z0-9_]*\0")
-    if any(_JOINS_STRINGS.search(part) for part in parts) or not any(qualified.search(part) for part in parts):
+    if not any(qualified.search(part) for part in parts):
         return None
-    return frozenset(match.decode() for part in parts for match in _TYPE.findall(part))
+    if any(_JOINS_STRINGS.search(part) for part in parts) and len(packed) < _FEWEST:
+        return None
+    whole = b"\0" + b"\0".join(packed) + b"\0"
+    return frozenset(match.decode() for part in (*parts, whole) for match in _TYPE.findall(part))
+
+
+_FEWEST: Final = 10
+"""Strings of a module whose borders are known; a module with classes has many more."""

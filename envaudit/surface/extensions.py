@@ -34,9 +34,9 @@ class Extension(NamedTuple):
     """C structs by name: those that the module takes in buffers, and those that its .pxd and .pyx declare."""
     functions: dict[str, Signature] = {}  # noqa: RUF012
     """``name`` and ``Class.name`` -> signature; empty where no .pyx is shipped."""
-    types: frozenset[str] | None = None
-    """Capitalised identifiers that end a string and begin one or follow a dot, as the names of classes do (the C API's
-    ``tp_name``, ``__qualname__``): a class that is not among them is not offered. None where that cannot be told."""
+    types: Set[str] | None = None
+    """Capitalised names that its strings show as names of classes: a class that is not among them is not offered. None
+    where that cannot be told."""
     source: str | None = None
     """The text of the .pyx (or .pyx.tp: before templating) where it is shipped."""
 
@@ -81,7 +81,7 @@ def read(surface: Surface, found: ModuleFile) -> Extension | None:
         unpicklers=_checksums.by_function(checksums, binary),
         structs={**structs, **_layouts.layouts(binary)},
         functions=_cython.functions(source) if source is not None else {},
-        types=_strings.types(constants, found.module.rpartition(".")[2]),
+        types=_strings.types(constants, packed, found.module.rpartition(".")[2]),
         source=source,
     )
 
