@@ -129,7 +129,7 @@ class Long(NamedTuple):
     start: Value
     """Its first 256 characters or bytes."""
     end: Value = b""
-    """Its last 256 bytes (bytes and bytearray only): some payloads state their version there."""
+    """What its last 256 bytes hold (not of an int): some payloads state their version there."""
     at: int = -1
     """Where its first byte lies, so that a reader can come back to it."""
 

@@ -256,7 +256,7 @@ class State:
             if rest == 0 and at in self.payloads:
                 self.payloads[at] += end
         if kind == "str":
-            return Long(kind, size, str(start[:EDGE], "utf-8", "ignore"), at=at)
+            return Long(kind, size, str(start[:EDGE], "utf-8", "ignore"), str(end, "utf-8", "ignore"), at)
         return Long(kind, size, start[:EDGE], end, at)
 
     def text(self, size: int) -> Value:

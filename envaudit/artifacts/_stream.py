@@ -16,6 +16,9 @@ CHUNK: Final = 1 << 18
 MAX_RATIO: Final = 200
 MAX_BLOWN: Final = 1 << 30
 """Beyond this many bytes of output a ratio above MAX_RATIO is taken for a compression bomb."""
+MAX_MEMBERS: Final = 20_000
+"""Compressed streams one after the other."""
+MAGIC_BYTES: Final = 8
 MAX_LZMA: Final = 100 << 20
 """Memory of the LZMA decoder; the highest preset needs 65 MB."""
 
@@ -99,6 +102,9 @@ class DecodedStream:
         self._progress = progress
         self._decoder = _OPENERS[kind]()
         self._fresh = True
+        self._pending = b""
+        """What was read and not yet given to the decoder."""
+        self._members = 0
         self._out = 0
         self._in = 0
 
@@ -109,10 +115,12 @@ class DecodedStream:
                 return b""
             data = b""
             if self._decoder.needs_input:
-                self._file.seek(self._at)
-                data = self._file.read(min(CHUNK, self._end - self._at))
-                self._at += len(data)
-                self._in += len(data)
+                data, self._pending = self._pending, b""
+                if not data:
+                    self._file.seek(self._at)
+                    data = self._file.read(min(CHUNK, self._end - self._at))
+                    self._at += len(data)
+                    self._in += len(data)
                 if self._progress:
                     self._progress(self._at, self._end)
                 if not data and self._fresh:
@@ -141,15 +149,22 @@ class DecodedStream:
         return passed
 
     def _next_member(self) -> bool:
-        rest = self._decoder.unused_data
         if self._kind not in _MULTIPLE:
             return False
-        self._at -= len(rest)
-        self._file.seek(self._at)
-        head = self._file.read(8)
-        if self._at >= self._end or compression_of(head) != self._kind:
+        rest = self._decoder.unused_data
+        if len(rest) < MAGIC_BYTES:
+            self._file.seek(self._at)
+            more = self._file.read(min(CHUNK, self._end - self._at))
+            self._at += len(more)
+            self._in += len(more)
+            rest += more
+        if compression_of(rest[:MAGIC_BYTES]) != self._kind:
             return False
+        self._members += 1
+        if self._members > MAX_MEMBERS:
+            raise ArtifactError(f"{self._name}: more than {MAX_MEMBERS} {self._kind} members: beyond the limits")
         self._decoder = _OPENERS[self._kind]()
+        self._pending = rest
         return True
 
     def _count(self, size: int) -> None:

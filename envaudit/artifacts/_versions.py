@@ -52,13 +52,21 @@ def _payload(m: State, made: Made, value: Value) -> None:
         if match:
             record(m, "lightgbm model format", match[1])
     elif top == "xgboost":
-        if type(value) is Made and str(value.call) == "builtins.bytearray" and value.args:  # before protocol 5
-            value = value.args[0]
-        data = value.start + value.end if type(value) is Long and type(value.start) is bytes else value
-        if type(data) in (bytes, bytearray):
-            version = _xgboost(bytes(data))
-            if version:
-                record(m, "xgboost", version)
+        version = _xgboost(_bytes_of(value))
+        if version:
+            record(m, "xgboost", version)
+
+
+def _bytes_of(value: Value) -> bytes:
+    """The edges of a payload. Before protocol 5 it is ``bytearray(b"...")``, before protocol 3 the inner bytes are
+    text, and ``_codecs.encode("...", "latin1")`` may stand around it."""
+    while type(value) is Made and value.args and str(value.call).endswith((".bytearray", "_codecs.encode")):
+        value = value.args[0]
+    if type(value) is Long:
+        return _bytes_of(value.start) + _bytes_of(value.end)
+    if type(value) is str:
+        return value.encode("latin-1", "ignore")
+    return bytes(value) if type(value) in (bytes, bytearray) else b""
 
 
 def _xgboost(data: bytes) -> str | None:

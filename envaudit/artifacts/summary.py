@@ -90,7 +90,7 @@ def _describe(value: Value) -> str:
         return f"a {value.kind} of {value.length}"
     if isinstance(value, Global):
         return f"the name {value}"
-    return f"a {type(value).__name__}"
+    return f"{_article(type(value).__name__)} {type(value).__name__}"
 
 
 def _parts(made: Made) -> list[tuple[str, Made]]:
@@ -165,7 +165,7 @@ def _listed(names: list[str]) -> str:
 def _article(name: str) -> str:
     last = name.rpartition(".")[2]
     spelled = last[:2].isupper()  # "an XGBClassifier", but "a UnionFind"
-    return "an" if last[:1] in ("AEFHILMNORSX" if spelled else "AEIO") else "a"
+    return "an" if last[:1] in ("AEFHILMNORSX" if spelled else "AEIOaeio") else "a"
 
 
 def local_modules(needs: Needs) -> tuple[Global, ...]:

@@ -299,7 +299,8 @@ class Outer:
     "data",
     [b".", b"0.", b"h\x00.", b"g5\n.", b"K\x01t.", b"K\x01e.", b"\x93.", b"K\x01K\x02\x93.", b"}K\x01u.", b"}(K\x01u.",
      b"K\x01K\x02b.", b"K\x01K\x02a.", b"\x80\x09K\x01.", b"X\xff\xff\xff\x7fabc.",
-     b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.", b"\x8b\xff\xff\xff\xff.", b"T\xff\xff\xff\xff.", b"Iabc\n.", b"Fabc\n.", b"S'abc\n.", b"p-1\n.", b"\xff.", b"K",
+     b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.", b"\x8b\xff\xff\xff\xff.",
+     b"T\xff\xff\xff\xff.", b"Iabc\n.", b"Fabc\n.", b"S'abc\n.", b"p-1\n.", b"\xff.", b"K",
      b"c", b"cos\n", b"(((((", b")K\x01a."],
 )  # fmt: skip
 def test_what_no_unpickler_takes_is_an_error(data: bytes, tmp_path: Path) -> None:
