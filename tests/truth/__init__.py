@@ -1,11 +1,12 @@
 """The load matrix: real environments, real model files, and what really happened when each was loaded everywhere else.
 
-    python -m tests.truth build [--env NAME ...]   makes what is missing: environments, files, outcomes, the record
+    python -m tests.truth build [--env NAME ...]   makes what is missing: environments, files, outcomes
+    python -m tests.truth prepare                  the environments and the files only: enough for a benchmark
     python -m tests.truth show                     prints outcome counts (see --help)
 
 Everything heavy lives in `.truth/` at the repository root (not in git): `environments/NAME` are virtual environments,
-`files/NAME` the files that were saved there. What happened is kept in `fixtures/truth/`, so that a benchmark needs only
-the files. For a benchmark:
+`files/NAME` the files that were saved there. What happened is kept in `fixtures/truth/`, and so are the files, in one
+archive that is unpacked when they are first asked for: a benchmark needs no refit and no load. For a benchmark:
 
     from tests import truth
 
@@ -31,6 +32,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.truth import archive
 from tests.truth.recipes import HELD_OUT_LIBRARIES, RECIPES, ROOT, Environment, made
 
 __all__ = ["Environment", "File", "Outcome", "environments", "files", "is_held_out", "outcomes"]
@@ -68,6 +70,7 @@ def environments() -> dict[str, Environment]:
 @functools.cache
 def files(env: str) -> list[File]:
     """The files that were saved in an environment; those that were not fine at home are not among them."""
+    archive.unpack(FILES, list(RECIPES))
     manifest = json.loads((FILES / env / "manifest.json").read_text())
     return [
         File(

@@ -1,4 +1,4 @@
-"""`python -m tests.truth build` makes the load matrix, `python -m tests.truth show` prints what it found."""
+"""The command line of the load matrix: `python -m tests.truth build|prepare|record|show`."""
 
 from __future__ import annotations
 
@@ -6,31 +6,42 @@ import argparse
 import collections
 import fnmatch
 import itertools
-import os
 import sys
 import time
 
 from tests import truth
-from tests.truth import matrix, recipes, record
+from tests.truth import archive, matrix, recipes, record
 
 KINDS = ("fine", "different", "predict_error", "load_error")
 
 
-def build(chosen: list[str]) -> int:
-    """Make what is missing: environments, files, outcomes, the record."""
+def build(chosen: list[str], *, loads: bool) -> int:
+    """Make what is missing: environments and files, and with `loads` outcomes and the record."""
     started = time.monotonic()
     names = recipes.make(chosen or recipes.RECIPES)
     _say(started, f"{len(names)} environments")
     matrix.make_files(names)
     truth.files.cache_clear()
     _say(started, f"{sum(len(truth.files(name)) for name in names)} files")
+    if not loads:
+        return 0
     matrix.make_outcomes(names)
     _say(started, "every file was loaded in every environment")
-    if len(names) == len(recipes.RECIPES):
-        record.write(names)
-        _say(started, f"{record.OPEN.stat().st_size + record.HELD_OUT.stat().st_size:,} bytes in {record.FOLDER.name}")
-    else:
-        print("not recorded: fixtures/truth holds the whole matrix or nothing new", file=sys.stderr)
+    compared, changed = record.differences(names)
+    _say(started, f"{changed} of {compared} outcomes are not as recorded" + (" (see `record`)" if changed else ""))
+    return 0
+
+
+def write() -> int:
+    """Write fixtures/truth anew from what is on this machine."""
+    names = list(recipes.RECIPES)
+    if missing := [name for name in names if not matrix.complete(name, names)]:
+        print(f"not recorded, for this machine has no outcomes of {', '.join(missing)}", file=sys.stderr)
+        return 1
+    record.write(names)
+    archive.write([matrix.FILES / name for name in names])
+    for path in (record.OPEN, record.HELD_OUT, archive.ARCHIVE):
+        print(f"{path.stat().st_size:>10,} bytes  {path.name}")
     return 0
 
 
@@ -93,16 +104,19 @@ def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.truth", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    building = commands.add_parser("build", help="make what is missing")
-    building.add_argument("--env", action="append", default=[], choices=list(recipes.RECIPES))
+    for command, told in (("build", "make what is missing"), ("prepare", "environments and files, but no loads")):
+        making = commands.add_parser(command, help=told)
+        making.add_argument("--env", action="append", default=[], choices=list(recipes.RECIPES))
+    commands.add_parser("record", help="write fixtures/truth anew from what was built")
     showing = commands.add_parser("show", help="print outcome counts")
     showing.add_argument("--pair", nargs=2, metavar=("TRAIN", "SERVE"))
     showing.add_argument("--outcome", choices=KINDS)
     showing.add_argument("--name", metavar="PATTERN", help="file names, as in a shell")
     showing.add_argument("--most", type=int, default=5, help="files to name per group")
     arguments = parser.parse_args()
-    os.environ.setdefault("PYTHONHASHSEED", "0")
-    return build(arguments.env) if arguments.command == "build" else show(arguments)
+    if arguments.command in ("build", "prepare"):
+        return build(arguments.env, loads=arguments.command == "build")
+    return write() if arguments.command == "record" else show(arguments)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import concurrent.futures
 import hashlib
 import itertools
@@ -16,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tests.truth import archive
 from tests.truth.recipes import RECIPES, ROOT
 
 FILES = ROOT / "files"
@@ -33,7 +33,8 @@ Row = tuple[str, str, str, str, str]  # file name, kind, error, message, method
 
 
 def make_files(names: Sequence[str]) -> None:
-    """Fit and save everything in those of the environments whose files are missing or older than the scripts."""
+    """Fit and save everything in those of the environments whose files are missing or of other scripts than these."""
+    archive.unpack(FILES, names)
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for name, said in zip(names, pool.map(_make_files, names), strict=True):
             if said:
@@ -42,7 +43,7 @@ def make_files(names: Sequence[str]) -> None:
 
 def _make_files(name: str) -> str:
     folder = FILES / name
-    scripts = maker_scripts()
+    scripts = _maker_scripts()
     if (folder / ".complete").exists() and (folder / ".complete").read_text() == scripts:
         return ""
     fresh = FILES / f".{name}"  # so that nobody finds a half-made folder
@@ -105,6 +106,11 @@ def _key(path: Path) -> str:
         return str(json.loads(stream.readline()))
 
 
+def complete(serve: str, names: Sequence[str]) -> bool:
+    """Whether an environment has said what it says to the files of all these."""
+    return all(_path(train, serve).exists() for train in names)
+
+
 def rows(train: str, serve: str) -> list[Row]:
     """What was found for one pair on this machine; empty where it was not loaded."""
     path = _path(train, serve)
@@ -134,7 +140,7 @@ def _environ() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | QUIET
 
 
-def maker_scripts() -> str:
+def _maker_scripts() -> str:
     """What the files depend on, as a short text."""
     return _scripts(sorted(path for path in INSIDE.glob("*.py") if path.name != "loader.py"))
 
@@ -144,6 +150,4 @@ def _manifest(name: str) -> str:
 
 
 def _scripts(paths: Iterable[Path]) -> str:
-    """What scripts do, whatever their layout and comments."""
-    text = "".join(ast.dump(ast.parse(path.read_text())) for path in paths)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]

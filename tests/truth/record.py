@@ -9,6 +9,7 @@ Two files of one shape, so that nobody meets a held-out outcome by accident: `ou
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import lzma
 from collections.abc import Iterable
@@ -32,6 +33,18 @@ def write(names: Iterable[str]) -> None:
         text = "".join(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n" for line in lines)
         path.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
     load.cache_clear()
+
+
+def differences(names: Iterable[str]) -> tuple[int, int]:
+    """How many outcomes of this machine were recorded, and how many of those otherwise (kind, exception or method)."""
+    recorded = load()
+    compared = changed = 0
+    for train, serve in itertools.product(list(names), repeat=2):
+        for name, kind, error, _, method in matrix.rows(train, serve):
+            if outcome := recorded.get((train, serve), {}).get(name):
+                compared += 1
+                changed += (kind, error, method) != (outcome.kind, outcome.error, outcome.method)
+    return compared, changed
 
 
 def _lines(names: list[str], held_out: bool) -> list[Any]:
@@ -58,6 +71,11 @@ def _lines(names: list[str], held_out: bool) -> list[Any]:
     return [{"environments": {name: made[name].packages for name in names}}, [list(key) for key in known], *trains]
 
 
+def read(path: Path) -> list[Any]:
+    """The lines of one of the two files."""
+    return [json.loads(line) for line in lzma.decompress(path.read_bytes()).decode().splitlines()]
+
+
 @functools.cache
 def load() -> dict[tuple[str, str], dict[str, truth.Outcome]]:
     """Every recorded outcome: (train, serve) -> file name -> outcome."""
@@ -65,7 +83,7 @@ def load() -> dict[tuple[str, str], dict[str, truth.Outcome]]:
     for path in (OPEN, HELD_OUT):
         if not path.exists():
             continue
-        _, known, *trains = map(json.loads, lzma.decompress(path.read_bytes()).decode().splitlines())
+        _, known, *trains = read(path)
         distinct = [truth.Outcome(*fields) for fields in known]
         for line in trains:
             for serve, codes in line["serve"].items():

@@ -1,0 +1,49 @@
+"""The recorded load matrix says what it claims to say."""
+
+from __future__ import annotations
+
+import lzma
+from pathlib import Path
+
+import pytest
+
+from tests.truth import archive, record
+from tests.truth.recipes import HELD_OUT_LIBRARIES, RECIPES
+
+KINDS = {"fine", "different", "predict_error", "load_error"}
+
+
+def test_every_pair_is_recorded() -> None:
+    pairs = record.load()
+    assert set(pairs) == {(train, serve) for train in RECIPES for serve in RECIPES}
+    assert {outcome.kind for found in pairs.values() for outcome in found.values()} == KINDS
+
+
+def test_at_home_every_file_is_fine_but_those_of_the_training_script() -> None:
+    for (train, serve), found in record.load().items():
+        if train == serve:
+            broken = {name for name, outcome in found.items() if outcome.kind != "fine"}
+            assert {name.partition(".")[0] for name in broken} <= {"main"}
+
+
+def test_what_is_held_out_lies_in_a_file_of_its_own() -> None:
+    _, _, *trains = record.read(record.OPEN)
+    for line in trains:
+        serves = {serve for serve, codes in line["serve"].items() if set(codes) != {-1}}
+        assert not [name for name in serves | {line["train"]} if RECIPES[name].held_out and serves]
+        for codes in line["serve"].values():
+            seen = {name.partition(".")[0] for name, code in zip(line["files"], codes, strict=True) if code >= 0}
+            assert not seen & HELD_OUT_LIBRARIES
+
+
+@pytest.mark.parametrize("path", [record.OPEN, record.HELD_OUT])
+def test_no_machine_is_named(path: Path) -> None:
+    text = lzma.decompress(path.read_bytes()).decode()
+    assert not [place for place in (str(record.FOLDER.parents[1]), str(Path.home())) if f"{place}/" in text]
+
+
+def test_the_archive_gives_the_files_back(tmp_path: Path) -> None:
+    assert archive.unpack(tmp_path, ["1.5.2"]) == ["1.5.2"]
+    recorded = set(record.load()["1.5.2", "1.9.1"])
+    assert recorded == {path.name for path in (tmp_path / "1.5.2").iterdir()} - {"manifest.json", ".complete"}
+    assert archive.unpack(tmp_path, ["1.5.2"]) == []
