@@ -276,12 +276,19 @@ def _put(m: State) -> None:
     m.put(index, m.stack[-1])
 
 
+def _recall(m: State, index: int) -> None:
+    value = m.get(index)
+    if value is DROPPED:
+        m.note("refers back to values that were let go, because it holds too many: their places say `dropped`")
+    m.stack.append(value)
+
+
 def _get(m: State) -> None:
-    m.stack.append(m.get(int(m.line()[0][:EDGE])))
+    _recall(m, int(m.line()[0][:EDGE]))
 
 
 def _long_binget(m: State) -> None:
-    m.stack.append(m.get(m.reader.u4()))
+    _recall(m, m.reader.u4())
 
 
 def _memoize(m: State) -> None:

@@ -322,3 +322,15 @@ def test_unset_state(tmp_path: Path) -> None:
     assert isinstance(made, Made)
     assert made.state is UNSET
     assert made.attributes() == {}
+
+
+def test_a_memo_that_is_too_full_lets_go_and_says_so(tmp_path: Path) -> None:
+    rows = [[index] for index in range(150_000)]
+    words = [f"word {index}" for index in range(50_000)]
+    needs = read_bytes(pickle.dumps([rows, words, rows[5], rows[140_000], words[40_000], datetime.date]), tmp_path)
+    found = needs.roots[0].items
+    assert plain(found[2]) == [5]
+    assert found[3].kind == "dropped"
+    assert found[4] == "word 40000"
+    assert found[5] == ("datetime", "date", found[5].at)
+    assert "let go" in needs.notes[0]
