@@ -46,6 +46,7 @@ def test_a_pipeline(tmp_path: Path) -> None:
 def test_ensembles(tmp_path: Path) -> None:
     boosted = line(GradientBoostingClassifier(n_estimators=7).fit(X, Y), tmp_path)
     assert boosted.startswith("a GradientBoostingClassifier (7 trees), ")
+    assert line(RandomForestClassifier(5).fit(X, Y), tmp_path).startswith("a RandomForestClassifier (5 trees), ")
     voting = VotingClassifier([("a", LogisticRegression()), ("b", LogisticRegression())]).fit(X, Y)
     assert "of LogisticRegression and LogisticRegression" in line(voting, tmp_path)
     search = GridSearchCV(LogisticRegression(), {"C": [1, 2]}).fit(X, Y)
