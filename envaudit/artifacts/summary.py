@@ -97,15 +97,9 @@ def _parts(made: Made) -> list[tuple[str, Made]]:
     """The named steps of a Pipeline, ColumnTransformer, voting or stacking, or the one estimator that is wrapped."""
     state = made.attributes()
     found: list[tuple[str, Made]] = []
-    for key in (
-        "steps",
-        "transformers_",
-        "transformers",
-        "transformer_list",
-        "estimators",
-        "best_estimator_",
-        "estimator",
-    ):
+    for key in _STEPS:
+        if key == "estimator" and _trees(made):
+            break  # the template of the members, which are counted
         value = state.get(key)
         for item in value.items if isinstance(value, Items) else [value]:
             for part in item.items if isinstance(item, Items) else [item]:
