@@ -252,6 +252,8 @@ class Attributes(Core):
             return UNKNOWN
         if isinstance(found, Function) and getattr(found.node, "decorator_list", None):
             found = self.decorated(found, found.frame)
+        if found is MISSING and self.caught("AttributeError") and not self.maybe:
+            raise Signal("AttributeError", f"module '{value.name}' has no attribute '{name}'")
         return UNKNOWN if found is MISSING else found
 
     def _of_external(self, value: External, name: str) -> Abstract:

@@ -31,6 +31,7 @@ from envaudit.prediction.values import (
     interesting,
     is_constant,
     join,
+    known,
 )
 from envaudit.prediction.world import MISSING, OPAQUE
 
@@ -167,7 +168,9 @@ class Calls(Core):
         if top in OPAQUE and top != inside:
             return False
         length = (getattr(function.node, "end_lineno", 0) or 0) - getattr(function.node, "lineno", 0)
-        return length < 40 and all(is_constant(value) or isinstance(value, (Input, External)) for value in values)
+        # A text may be a stored word that stands for an object ("passthrough").
+        texts = top not in OPAQUE and any(isinstance(value, str) for value in values)
+        return length < 40 and (texts or all(known(value) for value in values))
 
     def _key(self, function: Function, args: list[Abstract], kwargs: dict[str, Abstract]) -> Any:
         """What makes two calls the same one, for the objects as they are now; None where that cannot be told."""

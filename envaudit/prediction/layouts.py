@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from envaudit.needs import Array, Items, Made, Mapping, Value
+from packaging.version import Version
+
+from envaudit.needs import Array, Items, Long, Made, Mapping, Value, class_of
 from envaudit.prediction.core import Core, Place
-from envaudit.prediction.values import Abstract, ArrayValue, External
+from envaudit.prediction.values import Abstract, ArrayValue, External, Function, Partial
 
 if TYPE_CHECKING:
     from envaudit.surface.extensions import Extension, Layout, Signature
@@ -38,6 +41,52 @@ def check_call(core: Core, made: Made, call: External) -> None:
         text = misfit(call.name, signature, len(made.args))
         if text:
             _record(core, made, "TypeError", text, "signature", call.dotted)
+
+
+def check_types(core: Core, made: Made, call: Abstract, args: list[Abstract]) -> None:
+    """Whether a function hands an argument of a builtin type on to compiled code that takes its own type only.
+
+    A compiled constructor checks the types of its arguments; a function that is annotated with such a type and does not
+    look at the argument itself passes it on as it is (pandas 2.1: ``new_block(values, placement: BlockPlacement)``).
+    """
+    if isinstance(call, Partial):
+        call, args = call.function, [*call.args, *args]
+    if not isinstance(call, Function) or isinstance(call.node, ast.Lambda):
+        return
+    looked_at = {
+        node.args[0].id
+        for node in ast.walk(call.node)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "BlockPlacement")
+        if node.args and isinstance(node.args[0], ast.Name)
+    }
+    for parameter, value in zip(call.node.args.args, args, strict=False):
+        given = getattr(getattr(value, "cls", None), "dotted", "")
+        if not isinstance(parameter.annotation, ast.Name) or given != "builtins.slice" or parameter.arg in looked_at:
+            continue
+        wanted = core.world.evaluate(parameter.annotation, call.frame)
+        if isinstance(wanted, External) and extension_of(core, wanted) is not None:
+            text = f"Argument '{parameter.arg}' has incorrect type (expected {wanted.dotted}, got slice)"
+            _record(core, made, "TypeError", text, "signature", f"{call.module}.{call.name}")
+
+
+def check_payload(core: Core, made: Made) -> None:
+    """Whether the native library still reads the buffer that its object stores.
+
+    xgboost pickles a Booster as a native snapshot: "CONFIG-offset:" and the binary format up to 1.2 or so, then JSON
+    text, then UBJSON; 3.1 reads UBJSON only (release notes of 3.1.1: "the removed binary model format",
+    https://github.com/dmlc/xgboost/releases/tag/v3.1.1).
+    """
+    cls = class_of(made)
+    if cls is None or cls.name != "Booster" or not cls.module.startswith("xgboost."):
+        return
+    handle = made.attributes().get("handle")
+    start = handle.start if isinstance(handle, Long) else handle
+    version = core.world.surface.version("xgboost")
+    if not isinstance(start, (bytes, bytearray)) or version is None or bytes(start[:2]) == b"{L":
+        return
+    if Version(version) >= Version("3.1"):
+        text = "Invalid serialization file."
+        _record(core, made, "XGBoostError", text, "native-format", "xgboost.core.Booster")
 
 
 def misfit(name: str, signature: Signature, given: int) -> str:

@@ -17,6 +17,7 @@ from envaudit.prediction.values import (
     External,
     Function,
     Instance,
+    Partial,
     Sequence,
     is_constant,
 )
@@ -50,6 +51,8 @@ def symbolic(core: Core, value: Value) -> Abstract:
         core.symbols[key] = ArrayValue(value)
     elif isinstance(value, Made):
         core.symbols[key] = _make(core, value)
+        if isinstance(core.symbols[key], Partial) and isinstance(value.state, Items):
+            core.symbols[key] = _partial(core, value.state)
         _feed(core, value, core.symbols[key])
     elif isinstance(value, (DType, Long, Persistent)):
         core.symbols[key] = UNKNOWN
@@ -136,6 +139,16 @@ def _make(core: Core, made: Made) -> Abstract:
     return result if result is not UNKNOWN and result is not None else _object(core, made, UNKNOWN)
 
 
+def _partial(core: Core, state: Items) -> Abstract:
+    """A ``functools.partial`` from its state ``(function, args, keywords, namespace)`` (Lib/functools.py)."""
+    parts = [symbolic(core, item) for item in state.items]
+    if len(parts) < 3 or not isinstance(parts[1], Sequence):
+        return UNKNOWN
+    keywords = parts[2].entries if isinstance(parts[2], Dictionary) else {}
+    named = tuple((name, item) for name, item in keywords.items() if isinstance(name, str))
+    return Partial(parts[0], tuple(parts[1].items), named)
+
+
 def _object(core: Core, made: Made, call: Abstract) -> Instance:
     instance = Instance(call, need=made)
     instance.attributes.exact = isinstance(call, ClassValue) and not call.open
@@ -147,6 +160,7 @@ def _played(core: Core, made: Made, call: Abstract, args: list[Abstract], kwargs
     core.offset = made.at
     core.stack.append(Place("", str(made.call), made.at))
     try:
+        layouts.check_types(core, made, call, args)
         return core.call(call, args, kwargs)
     except Signal:
         return UNKNOWN
@@ -176,6 +190,7 @@ def _set_state(core: Core, made: Made, value: Abstract, state: Value) -> None:
     if not isinstance(value, Instance):
         return
     value.state = given
+    layouts.check_payload(core, made)
     if isinstance(value.cls, ClassValue):
         setter = core.member(value.cls, "__setstate__")
         if isinstance(setter, Function):

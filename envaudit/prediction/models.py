@@ -25,6 +25,7 @@ from envaudit.prediction.values import (
     Sequence,
     concrete,
 )
+from envaudit.prediction.world import NoModule
 
 MODELLED: Final = frozenset({"sklearn", "joblib", "imblearn", "packaging", "lightgbm", "xgboost", "category_encoders"})
 """Packages in which the names of :data:`BY_NAME` mean what is written here."""
@@ -72,6 +73,15 @@ def _chain(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abs
     return Sequence("list", [item for items, _ in parts for item in items], all(exact for _, exact in parts))
 
 
+def _import_module(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    if len(args) != 1 or not isinstance(args[0], str):
+        return UNKNOWN
+    try:
+        return core.world.module(args[0])
+    except NoModule:
+        return UNKNOWN
+
+
 def _getmro(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     return core.attribute(args[0], "__mro__") if args and isinstance(args[0], ClassValue) else UNKNOWN
 
@@ -89,7 +99,8 @@ def _bare_or_called(core: Core, args: list[Abstract], kwargs: dict[str, Abstract
 
 EXTERNALS: Final[dict[str, Model]] = {
     **{f"builtins.{name}": model for name, model in BUILTINS.items()},
-    "functools.partial": _partial, "functools.wraps": _decorator("passes"), "functools.update_wrapper": first,
+    "functools.partial": _partial,
+    "_functools.partial": _partial, "functools.wraps": _decorator("passes"), "functools.update_wrapper": first,
     "functools.lru_cache": _decorator("passes"), "functools.cache": first, "abc.abstractmethod": first,
     "itertools.chain": _chain,
     "joblib.delayed": lambda core, args, kwargs: Partial(External("envaudit", "delayed"), tuple(args)),
@@ -98,6 +109,7 @@ EXTERNALS: Final[dict[str, Model]] = {
     "operator.attrgetter": lambda core, args, kwargs: Partial(External("envaudit", "attrgetter"), tuple(args)),
     "contextlib.contextmanager": first, "contextlib.suppress": constant(UNKNOWN), "packaging.version.parse": _version,
     "packaging.version.Version": _version, "copy.copy": first, "copy.deepcopy": first,
+    "importlib.import_module": _import_module,
     "itertools.islice": _islice, "inspect.isclass": _isclass, "inspect.getmro": _getmro,
 }  # fmt: skip
 """What opaque functions return, by dotted name."""

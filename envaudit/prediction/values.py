@@ -307,3 +307,12 @@ def interesting(value: Abstract, depth: int = 3) -> bool:
     if isinstance(value, Union):
         return any(interesting(item, depth) for item in value.options)
     return False
+
+
+def known(value: Abstract, depth: int = 2) -> bool:
+    """Whether a value is what it is, so that code that gets it may come to a definite answer."""
+    if depth and isinstance(value, Sequence):
+        return value.exact and len(value.items) <= 50 and all(known(item, depth - 1) for item in value.items)
+    if depth and isinstance(value, Dictionary):
+        return value.exact and len(value.entries) <= 50
+    return is_constant(value) or isinstance(value, (Input, External))

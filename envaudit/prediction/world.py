@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from envaudit.prediction.bindings import Binding, Bindings, Guard, catches, imported
-from envaudit.prediction.values import UNKNOWN, Abstract, ClassValue, External, Frame, Function, ModuleValue, join
+from envaudit.prediction.values import (
+    UNKNOWN,
+    Abstract,
+    ClassValue,
+    External,
+    Frame,
+    Function,
+    ModuleValue,
+    Sequence,
+    join,
+)
 from envaudit.surface import Surface
 from envaudit.surface._stdlib import standard
 
@@ -183,7 +193,7 @@ class World:
         """A name that no statement of the module binds: star imports, submodules, ``__getattr__``, dynamic code."""
         for binding in reversed(table.stars):
             source = self.absolute(str(binding.detail[0]), int(binding.detail[1]), module)
-            if name.startswith("_") and not self._is_exported(source, name):
+            if not self._is_exported(source, name, depth):
                 continue
             try:
                 value = self.lookup(source, name, depth + 1)
@@ -197,10 +207,17 @@ class World:
             return self._by_getattr(table.names["__getattr__"][-1], module, name)
         return External(module, name) if table.dynamic else MISSING
 
-    def _is_exported(self, module: str, name: str) -> bool:
-        """Whether ``__all__`` may list a private name."""
+    def _is_exported(self, module: str, name: str, depth: int) -> bool:
+        """Whether ``from module import *`` may bring a name: ``__all__`` decides, else its first letter does."""
         table = self.bindings(module)
-        return table is None or table.dynamic or "__all__" in table.names
+        if table is None or "__all__" not in table.names:
+            return not name.startswith("_")
+        try:
+            listed = self.lookup(module, "__all__", depth + 1)
+        except NoModule:
+            return True
+        changed = len(table.names["__all__"]) > 1 or not isinstance(listed, Sequence) or not listed.exact
+        return changed or name in listed.items
 
     def _by_getattr(self, binding: Binding, module: str, name: str) -> Abstract:
         """PEP 562: ask the module's own ``__getattr__``."""
