@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import datasets as d
-import numpy as np
 from estimators import METHODS
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
@@ -28,6 +28,21 @@ class Shift(BaseEstimator, TransformerMixin):
     def transform(self, X):
         return np.asarray(X) - self.mean_ + self.by
 
+plus_one = lambda values: np.asarray(values) + 1.0
+absolute = lambda values: np.abs(values)
+
+def closure(factor):
+    return lambda values: np.asarray(values) * factor
+
+class Scale(BaseEstimator):
+    def __init__(self, by=2.0):
+        self.by = by
+    def fit(self, X, y=None):
+        self.mean_ = np.mean(X, axis=0)
+        return self
+    def transform(self, X):
+        return (np.asarray(X) - self.mean_) * self.by
+
 def counted(rows):
     kept = []
     for row in rows:
@@ -39,43 +54,46 @@ def counted(rows):
 """
 
 
+@functools.lru_cache(None)
+def _names():
+    """What the training script defines; its path, which cloudpickle would keep, is nobody's."""
+    names = {"__name__": "__main__"}
+    exec(compile(SCRIPT, "train.py", "exec"), names)
+    return names
+
+
 def _script(name):
-    main = sys.modules["__main__"]
-    if not hasattr(main, name):
-        exec(compile(SCRIPT, "train.py", "exec"), main.__dict__)
-    return getattr(main, name)
+    thing = _names()[name]
+    setattr(sys.modules["__main__"], name, thing)  # where pickle looks it up again
+    return thing
 
 
-def _closure():
-    factor = 3.0
-    return lambda values: np.asarray(values) * factor
-
-
-def _lambda_pipeline():
-    step = FunctionTransformer(_by_value(lambda values: np.abs(values)))
+def _piped(step):
     return make_pipeline(step, Ridge()).fit(d.X, d.Y)
 
 
-def _by_value(function):
-    function.__module__ = "__main__"  # as if the training script had defined it
-    return function
-
-
 def items():
-    """(name, library, builder); the names of cloudpickle files end in .cloud."""
+    """(name, library, builder); the names of cloudpickle files end in .cloud.
+
+    Their class has no TransformerMixin: its wrapped methods would bring the path of this machine's scikit-learn.
+    """
     plain = [(method, "plain") for method in METHODS]
-    yield (
-        "value.lambda.cloud",
-        "cloudpickle",
-        lambda: (_by_value(lambda values: np.asarray(values) + 1.0), [("()", "unit")]),
-    )
-    yield "value.closure.cloud", "cloudpickle", lambda: (_by_value(_closure()), [("()", "unit")])
-    yield "value.loop.cloud", "cloudpickle", lambda: (_script("counted"), [("()", "plain")])
-    yield "value.class.cloud", "cloudpickle", lambda: (_script("Shift")(2.0).fit(d.X), plain)
-    yield "value.lambda_pipeline.cloud", "cloudpickle", lambda: (_lambda_pipeline(), plain)
-    yield "value.class_pipeline.cloud", "cloudpickle", lambda: (
-        make_pipeline(_script("Shift")(), Ridge()).fit(d.X, d.Y), plain)  # fmt: skip
-    yield "main.function", "main", lambda: (_script("doubled"), [("()", "unit")])
-    yield "main.class", "main", lambda: (_script("Shift")().fit(d.X), plain)
-    yield "main.pipeline", "main", lambda: (
-        make_pipeline(FunctionTransformer(_script("doubled")), Ridge()).fit(d.X, d.Y), plain)  # fmt: skip
+    for name, build, calls in (
+        ("lambda", lambda: _script("plus_one"), [("()", "unit")]),
+        ("closure", lambda: _script("closure")(3.0), [("()", "unit")]),
+        ("loop", lambda: _script("counted"), [("()", "plain")]),
+        ("class", lambda: _script("Scale")(3.0).fit(d.X), plain),
+        ("lambda_pipeline", lambda: _piped(FunctionTransformer(_script("absolute"))), plain),
+        ("class_pipeline", lambda: _piped(_script("Scale")()), plain),
+    ):
+        yield f"value.{name}.cloud", "cloudpickle", _builder(build, calls)
+    for name, build, calls in (
+        ("function", lambda: _script("doubled"), [("()", "unit")]),
+        ("class", lambda: _script("Shift")().fit(d.X), plain),
+        ("pipeline", lambda: _piped(FunctionTransformer(_script("doubled"))), plain),
+    ):
+        yield f"main.{name}", "main", _builder(build, calls)
+
+
+def _builder(build, calls):
+    return lambda: (build(), calls)

@@ -18,6 +18,7 @@ import warnings
 import zlib
 from pathlib import Path
 
+import cloudpickle
 import datasets
 import joblib
 import numpy as np
@@ -32,8 +33,6 @@ def save(thing, path, variant):
     if variant.endswith("joblib"):
         joblib.dump(thing, str(path), compress=3 if variant.startswith("z3") else 0)
     elif variant.startswith("cloud"):
-        import cloudpickle
-
         path.write_bytes(cloudpickle.dumps(thing))
     else:
         path.write_bytes(pickle.dumps(thing, 2 if variant.startswith("p2") else pickle.HIGHEST_PROTOCOL))
@@ -61,7 +60,7 @@ def answers(thing, probes, inputs):
         spec = inputs[asked] if isinstance(asked, str) else asked
         try:
             # A copy, for a call must not change the state that is saved.
-            found = values.call(pickle.loads(pickle.dumps(thing)), method, spec)
+            found = values.call(pickle.loads(cloudpickle.dumps(thing)), method, spec)
             answer = values.canonical(found)
             text = json.dumps(answer)
         except Exception:
