@@ -159,6 +159,8 @@ class Attributes(Core):
             return self.call(Bound(getter, value), [name])
         if signal is not None:
             raise signal
+        if name in value.cls.natives:
+            return Method(value, name)
         if value.cls.open or not value.attributes.exact or name in ON_OBJECT:
             if (
                 name in ON_OBJECT
@@ -210,7 +212,7 @@ class Attributes(Core):
         member = self.member(cls, name)
         if member is not MISSING:
             return self.bind(member, None, cls)
-        if name in ON_OBJECT:
+        if name in ON_OBJECT or name in cls.natives:
             return Method(cls, name)
         if cls.open:
             return UNKNOWN
@@ -231,7 +233,7 @@ class Attributes(Core):
             and (name != "__getstate__" or self.world.surface.python >= (3, 11))
         ):
             return Method(value.instance, name)
-        if owner.open:
+        if owner.open or name in owner.natives:
             return UNKNOWN
         if self.caught("AttributeError"):
             raise Signal("AttributeError", f"'super' object has no attribute '{name}'")
@@ -267,7 +269,9 @@ class Attributes(Core):
 
     def set_attribute(self, value: Abstract, name: str, new: Abstract) -> None:
         """``value.name = new``; a property's setter is not followed."""
-        if isinstance(value, Instance):
+        if isinstance(value, Instance) and name == "__dict__":
+            value.attributes = new if isinstance(new, Dictionary) else Dictionary(exact=False)
+        elif isinstance(value, Instance):
             old = value.attributes.entries.get(name, MISSING)
             value.attributes.entries[name] = new if old is MISSING or not self.maybe else join([old, new])
 

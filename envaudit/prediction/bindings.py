@@ -56,6 +56,7 @@ class Bindings:
                     else:
                         self._add(alias.asname or alias.name, binding)
             elif isinstance(node, ast.Assign):
+                self.dynamic = self.dynamic or _is_dynamic(node.value)
                 for target in node.targets:
                     self._assign(target, node.value, (), guards)
             elif isinstance(node, ast.AnnAssign) and node.value is not None:

@@ -110,6 +110,7 @@ EXTERNALS: Final[dict[str, Model]] = {
     "contextlib.contextmanager": first, "contextlib.suppress": constant(UNKNOWN), "packaging.version.parse": _version,
     "packaging.version.Version": _version, "copy.copy": first, "copy.deepcopy": first,
     "importlib.import_module": _import_module,
+    "platform.python_implementation": constant("CPython"),
     "itertools.islice": _islice, "inspect.isclass": _isclass, "inspect.getmro": _getmro,
 }  # fmt: skip
 """What opaque functions return, by dotted name."""

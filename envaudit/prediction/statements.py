@@ -111,8 +111,19 @@ class Statements(Core):
             for target, item in zip(targets[starred + 1 :], items[len(items) - after :], strict=True):
                 self.assign(target, item, frame)
         else:
+            if items is not None and not self.maybe:
+                raise self._misfit_of(len(targets), len(items), starred is not None)
             for target in targets:
                 self.assign(target, UNKNOWN, frame)
+
+    def _misfit_of(self, wanted: int, got: int, starred: bool) -> Signal:
+        """The ``ValueError`` of unpacking a sequence of another length."""
+        if got > wanted and not starred:
+            text = f"too many values to unpack (expected {wanted})"
+        else:
+            least = "at least " if starred else ""
+            text = f"not enough values to unpack (expected {least}{wanted - starred}, got {got})"
+        return self.fail("ValueError", text, "raises", self.stack[-1].function if self.stack else "")
 
     def _Delete(self, node: ast.Delete, frame: Frame) -> None:
         for target in node.targets:

@@ -192,7 +192,7 @@ class ClassValue:
     that a missing attribute proves nothing.
     """
 
-    __slots__ = ("body", "frame", "module", "mro", "name", "node", "open")
+    __slots__ = ("body", "frame", "module", "mro", "name", "natives", "node", "open")
 
     def __init__(self, module: str, node: ast.ClassDef, frame: Frame) -> None:
         self.module = module
@@ -201,6 +201,8 @@ class ClassValue:
         self.frame = frame
         self.mro: list[Abstract] = [self]
         self.open = False
+        self.natives: set[str] = set()
+        """Attributes that builtin bases give."""
         self.body: dict[str, list[Any]] | None = None
 
     def __repr__(self) -> str:

@@ -31,7 +31,7 @@ def of_cause(cause: Cause, needs: Needs, train: dict[str, str]) -> Reason:
     else:
         fix = mending(module, needs, train, cause.subject)
     return Reason(
-        "load",
+        cause.question,
         "no",
         how,
         cause.cause,

@@ -18,7 +18,6 @@ from envaudit.prediction.values import (
     Function,
     ModuleValue,
     Sequence,
-    join,
 )
 from envaudit.surface import Surface
 from envaudit.surface._stdlib import standard
@@ -178,7 +177,7 @@ class World:
             if verdict is None:  # another one may be the one that holds
                 others = [item for item in table.names[name] if item is not binding]
                 if any(self.feasible(item.guards, module, depth) is not False for item in others):
-                    return join([value, UNKNOWN]) if not isinstance(value, (ClassValue, Function)) else value
+                    return value if isinstance(value, ClassValue) else UNKNOWN
             return value
         return self._elsewhere(table, module, name, depth)
 
@@ -216,8 +215,10 @@ class World:
             listed = self.lookup(module, "__all__", depth + 1)
         except NoModule:
             return True
-        changed = len(table.names["__all__"]) > 1 or not isinstance(listed, Sequence) or not listed.exact
-        return changed or name in listed.items
+        text = self.surface.source(module) or ""
+        if text.count("__all__") > 1 or not isinstance(listed, Sequence) or not listed.exact:
+            return not name.startswith("_") or table.dynamic  # it grows somewhere
+        return name in listed.items
 
     def _by_getattr(self, binding: Binding, module: str, name: str) -> Abstract:
         """PEP 562: ask the module's own ``__getattr__``."""
@@ -322,6 +323,10 @@ HARMLESS: Final = frozenset(
 """Bases that add no attribute an instance would be asked for."""
 
 
+NATIVE: Final = frozenset("dict list tuple set frozenset str bytes int float Exception ValueError Warning".split())
+"""Builtin bases; their own attributes are known."""
+
+
 def _linearize(made: ClassValue, bases: list[Any]) -> None:
     """Fill in the MRO (C3, as ``type.mro`` does); a base that could not be read leaves the class open."""
     known = []
@@ -329,6 +334,9 @@ def _linearize(made: ClassValue, bases: list[Any]) -> None:
         if isinstance(base, ClassValue):
             known.append(base)
             made.open = made.open or base.open
+            made.natives |= base.natives
+        elif isinstance(base, External) and base.module == "builtins" and base.name in NATIVE:
+            made.natives |= set(dir(getattr(builtins, base.name)))
         elif not (isinstance(base, External) and base.dotted in HARMLESS):
             made.open = True
     sequences = [list(base.mro) for base in known] + [list(known)]
