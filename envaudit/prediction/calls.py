@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import Any, Final
 
 from envaudit.prediction import container_methods, layouts, models
 from envaudit.prediction.attributes import Method
@@ -34,6 +34,10 @@ from envaudit.prediction.values import (
     known,
 )
 from envaudit.prediction.world import MISSING, OPAQUE
+
+
+LONGEST: Final = 80
+"""Lines of a function that is followed though it gets nothing of the artifact."""
 
 
 class Calls(Core):
@@ -92,7 +96,7 @@ class Calls(Core):
         if isinstance(function, External):
             model = models.EXTERNALS.get(function.dotted)
             if model is not None:
-                return model(self, args, kwargs)
+                return model(self, args, kwargs) if whole else UNKNOWN
             layouts.check_buffers(self, function, args)
             return UNKNOWN
         if isinstance(function, Instance) and isinstance(function.cls, ClassValue):
@@ -165,12 +169,12 @@ class Calls(Core):
         if any(interesting(value) for value in values) or function.frame.names:
             return True
         inside = self.stack[-1].module.partition(".")[0] if self.stack else top
-        if top in OPAQUE and top != inside:
+        if top in OPAQUE and inside not in ("", top):  # the load itself may call anything
             return False
         length = (getattr(function.node, "end_lineno", 0) or 0) - getattr(function.node, "lineno", 0)
         # A text may be a stored word that stands for an object ("passthrough").
         texts = top not in OPAQUE and any(isinstance(value, str) for value in values)
-        return length < 40 and (texts or all(known(value) for value in values))
+        return length < LONGEST and (texts or all(known(value) for value in values))
 
     def _key(self, function: Function, args: list[Abstract], kwargs: dict[str, Abstract]) -> Any:
         """What makes two calls the same one, for the objects as they are now; None where that cannot be told."""
