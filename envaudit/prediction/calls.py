@@ -35,7 +35,6 @@ from envaudit.prediction.values import (
 )
 from envaudit.prediction.world import MISSING, OPAQUE
 
-
 LONGEST: Final = 80
 """Lines of a function that is followed though it gets nothing of the artifact."""
 

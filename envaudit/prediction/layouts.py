@@ -79,14 +79,23 @@ def check_payload(core: Core, made: Made) -> None:
     cls = class_of(made)
     if cls is None or cls.name != "Booster" or not cls.module.startswith("xgboost."):
         return
-    handle = made.attributes().get("handle")
-    start = handle.start if isinstance(handle, Long) else handle
+    start = _start(made.attributes().get("handle"))
     version = core.world.surface.version("xgboost")
-    if not isinstance(start, (bytes, bytearray)) or version is None or bytes(start[:2]) == b"{L":
+    if not start or version is None or start[:2] == b"{L":
         return
     if Version(version) >= Version("3.1"):
         text = "Invalid serialization file."
         _record(core, made, "XGBoostError", text, "native-format", "xgboost.core.Booster")
+
+
+def _start(value: Value) -> bytes:
+    """The first bytes of a buffer, however the protocol spells it (``bytearray(...)``, ``_codecs.encode(...)``)."""
+    while isinstance(value, Made) and value.args:
+        value = value.args[0]
+    start = value.start if isinstance(value, Long) else value
+    if isinstance(start, str):
+        return start.encode("latin-1", "replace")
+    return bytes(start) if isinstance(start, (bytes, bytearray)) else b""
 
 
 def misfit(name: str, signature: Signature, given: int) -> str:

@@ -127,6 +127,7 @@ BY_NAME: Final[dict[str, Model]] = {
     "_fit_context": _decorator("passes"),
     "_deprecate_positional_args": _bare_or_called,
     "deprecated": _decorator("passes"),
+    "throw_if": first,
     "_threadpool_controller_decorator": _decorator("passes"),
     "get_config": _set_config,
     "_get_config": _set_config,
