@@ -67,6 +67,21 @@ def test_only_the_command_line_imports_typer_or_prints() -> None:
             assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], name
 
 
+def test_prediction_reads_a_target_only_through_its_surface() -> None:
+    allowed = {*BASE, "envaudit.needs", "envaudit.knowledge", "envaudit.artifacts.summary", "envaudit.surface"}
+    for name in in_folder("prediction"):
+        extra = {module for module in own(MODULES[name]) - allowed if not module.startswith("envaudit.prediction")}
+        assert not {module for module in extra if not module.startswith("envaudit.surface.")}, name
+        assert not {module.partition(".")[0] for module in imports(MODULES[name])} & WORLD, name
+
+
+def test_artifact_readers_know_nothing_of_targets() -> None:
+    for name in in_folder("artifacts"):
+        allowed = {*BASE, "envaudit.needs", "envaudit.registry", "envaudit.artifacts"}
+        extra = {module for module in own(MODULES[name]) - allowed if not module.startswith("envaudit.artifacts")}
+        assert not extra, f"{name} imports {extra}"
+
+
 WORLD = {"os", "subprocess", "socket", "time", "datetime", "random", "tempfile", "shutil", "pathlib", "io", "requests"}
 
 

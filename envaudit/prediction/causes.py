@@ -25,6 +25,8 @@ class Cause(NamedTuple):
     at: int
     certain: bool = True
     question: Question = "load"
+    known: bool = True
+    """False where what it depends on was not seen: the answer is unknown then, not no."""
 
 
 HIGHEST_PROTOCOL: Final = {(3, 6): 4, (3, 7): 4}
@@ -66,14 +68,24 @@ def _globals(needs: Needs, world: World) -> Iterator[Cause]:
             value = world.lookup(module, head)
             missing = value is MISSING or _lacks(value, rest)
         except NoModule as error:
-            why = f"the file names {item}; there is no module {error} in the target"
-            yield Cause("ModuleNotFoundError", f"No module named '{error}'", "missing-module", str(item), why, item.at)
+            yield _no_module(item, str(error), world)
             continue
         if missing:
             why = f"the file names {item}; the target's {module} has no {dotted}"
             yield Cause(
                 "AttributeError", _unfound(needs, world, module, dotted), "missing-name", str(item), why, item.at
             )
+
+
+def _no_module(item: Global, name: str, world: World) -> Cause:
+    """A module that the target does not have; unknown where it may lie in what could not be read."""
+    text = f"No module named '{name}'"
+    hidden = world.surface.hides(name)
+    if hidden is not None:
+        why = f"the file names {item}; whether the target has {name} was not seen: {hidden}"
+        return Cause("ModuleNotFoundError", text, "missing-module", str(item), why, item.at, False, known=False)
+    why = f"the file names {item}; there is no module {name} in the target"
+    return Cause("ModuleNotFoundError", text, "missing-module", str(item), why, item.at)
 
 
 def _lacks(value: Abstract, rest: str) -> bool:

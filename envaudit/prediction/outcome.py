@@ -19,6 +19,7 @@ from envaudit.prediction.world import MISSING, World
 METHODS: Final = (
     *("predict", "predict_proba", "decision_function", "transform", "score_samples", "kneighbors"),
     "predict_log_proba",
+    "inverse_transform",
     *("toarray", "__call__"),
 )
 """The methods that answer requests (scikit-learn's glossary, "Methods"; scipy's sparse matrices and interpolators);

@@ -32,7 +32,7 @@ def of_cause(cause: Cause, needs: Needs, train: dict[str, str]) -> Reason:
         fix = mending(module, needs, train, cause.subject)
     return Reason(
         cause.question,
-        "no",
+        "no" if cause.known else "unknown",
         how,
         cause.cause,
         f"{cause.kind}: {cause.text}",
