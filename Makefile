@@ -1,16 +1,19 @@
 # Two commands do all the set-up on a fresh machine with Python 3.10+ and make: `make demo`, `make test`.
 PYTHON ?= python3
+# Of the files, every tenth is judged: minutes instead of hours.
+EVERY ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo test lint bench truth docs clean
+.PHONY: help demo test lint bench truth matrix docs clean
 help:
 	@echo 'make demo   train a small model, audit two serving environments, show what is found'
 	@echo 'make test   run the tests (those that need a Docker Engine skip where there is none)'
 	@echo 'make lint   ruff and mypy --strict'
 	@echo 'make bench  speed and memory, as ratios against peers in the same run'
-	@echo 'make truth  fit, save and load models in real environments (8 GB in .truth, about an hour, then minutes)'
+	@echo 'make truth  how often predictions are right: against what happened in real environments (8 GB in .truth)'
+	@echo 'make matrix load every file in every environment again, beside what is recorded (half an hour)'
 	@echo 'make docs   generate docs/rules from the rules'
 
 $(BIN)/uv:
@@ -47,8 +50,12 @@ bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
 
 truth: $(VENV)/.test
-	$(BIN)/python -m tests.truth build
+	$(BIN)/python -m tests.truth prepare
 	$(BIN)/python -m tests.truth show
+	$(BIN)/python -m tests.truth.accuracy --held-out --every $(EVERY)
+
+matrix: $(VENV)/.test
+	$(BIN)/python -m tests.truth build
 
 docs: $(VENV)/.core
 	$(BIN)/python -m envaudit.explain docs/rules

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from envaudit import store
 from tests.benchmarks.measure import Row, load, together
+from tests.benchmarks.models import models
+from tests.benchmarks.places import ROOT, installed
 from tests.conftest import make_snapshot
-from tests.environments import UV
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 SKLEARN = ("scikit-learn", "pandas", "pip")
 """With what they pull in about a dozen distributions; pip is there for its own ``inspect``."""
@@ -29,16 +28,6 @@ FLOOR = (
     "import importlib.metadata as m\n"
     "for d in m.distributions(): d.metadata['Name'], d.version, d.read_text('RECORD'), d.read_text('INSTALLER')"
 )
-
-
-def installed(folder: Path, *requirements: str) -> Path:
-    """A fresh environment as an installer leaves it, bytecode included; returns its folder of programs."""
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-    subprocess.run(
-        [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(folder / "bin/python"), *requirements],
-        check=True,
-    )
-    return folder / "bin"
 
 
 def start_up(envaudit: str, folder: Path) -> Iterator[Row]:
@@ -124,9 +113,20 @@ def container(envaudit: str, image: str = "envaudit-base:bookworm") -> Iterator[
     )
 
 
+def accuracy() -> None:
+    """A sample of right and wrong predictions, where the environments that it takes are on this machine."""
+    from tests import truth
+
+    if not truth.environments():
+        print("accuracy of predictions: `make truth` makes the environments that it is measured in, and prints it")
+        return
+    print("\naccuracy of predictions, in a sample of those that `make truth` prints:", flush=True)
+    subprocess.run([sys.executable, "-m", "tests.truth.accuracy", "--every", "100", "--held-out"], check=True)
+
+
 def main() -> int:
     """All figures; 1 where one got worse."""
-    rows: list[Row] = []
+    kept = True
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         envaudit = str(installed(folder / "tool", f"envaudit[docker] @ {ROOT.as_uri()}") / "envaudit")
@@ -135,12 +135,14 @@ def main() -> int:
             snapshots(envaudit, folder / "small", SKLEARN),
             snapshots(envaudit, folder / "large", LARGE),
             container(envaudit),
+            models(envaudit, folder / "models"),
         ):
-            for row in part:
-                rows.append(row)
-                print(row, flush=True)
+            for line in part:
+                kept &= isinstance(line, str) or line.kept
+                print(line, flush=True)
     print(load())
-    return 0 if all(row.kept for row in rows) else 1
+    accuracy()
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import resource
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -17,13 +17,15 @@ class Cost(NamedTuple):
     wall: float
 
 
-def once(arguments: Sequence[str]) -> Cost:
-    """Run a command to its end; its output is thrown away, its exit code is not judged."""
+def once(arguments: Sequence[str], codes: Container[int] | None = None) -> Cost:
+    """Run a command to its end; its output is thrown away, its exit code is judged where ``codes`` are given."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(
+    done = subprocess.run(
         arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
     )
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if codes is not None and done.returncode not in codes:
+        raise subprocess.CalledProcessError(done.returncode, arguments)
     return Cost(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall)
 
 
@@ -65,10 +67,41 @@ class Row(NamedTuple):
         if self.goal is not None:
             reached = self.ratio <= self.goal
             verdict = f"  goal {self.goal:g}x: {'reached' if reached else 'not reached' if self.kept else 'WORSE'}"
+        digits = 3 if self.ratio < 0.1 else 2
         return (
-            f"{self.what:<46} {self.seconds * 1000:5.0f} ms  "
-            f"{self.ratio:5.2f}x of {self.against} ({self.floor * 1000:.0f} ms){verdict}"
+            f"{self.what:<46} {_milliseconds(self.seconds):>5} ms  "
+            f"{self.ratio:5.{digits}f}x of {self.against} ({_milliseconds(self.floor)} ms){verdict}"
         )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f}"
+
+
+class Figure(NamedTuple):
+    """One figure that has a limit of its own instead of a peer."""
+
+    what: str
+    value: float
+    unit: str
+    beside: str = ""
+    limit: float | None = None
+    held: float | None = None
+    """Where the limit is not kept yet: the value above which it counts as having got worse."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the value is within its limit, or within what is held until the limit is kept."""
+        return self.limit is None or self.value <= (self.held or self.limit)
+
+    def __str__(self) -> str:
+        verdict = ""
+        if self.limit is not None:
+            reached = self.value <= self.limit
+            verdict = f"  goal {self.limit:g} {self.unit}: "
+            verdict += "reached" if reached else "not reached" if self.kept else "WORSE"
+        beside = f"  ({self.beside})" if self.beside else ""
+        return f"{self.what:<46} {self.value:5.{0 if self.value >= 10 else 2}f} {self.unit}{beside}{verdict}"
 
 
 def load() -> str:
