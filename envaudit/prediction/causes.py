@@ -108,9 +108,9 @@ def _unfound(needs: Needs, world: World, module: str, dotted: str) -> str:
 def _padding(needs: Needs, world: World) -> Iterator[Cause]:
     """joblib 1.2 began to align raw arrays (``NUMPY_ARRAY_ALIGNMENT_BYTES`` in joblib/numpy_pickle.py); an older one
     takes the padding for the array's first bytes."""
-    if needs.loader != "joblib.load" or needs.compression is not None:
+    if needs.loader != "joblib.load":
         return
-    padded = next((item for item in arrays(needs) if item.padded), None)
+    padded = next((item for item in arrays(needs) if item.padded and item.items is None), None)
     source = world.surface.source("joblib.numpy_pickle")
     if padded is not None and source is not None and "numpy_array_alignment_bytes" not in source:
         why = "joblib 1.2 and newer pad raw arrays; this joblib reads the padding as data and loses its place"

@@ -73,7 +73,8 @@ def check_payload(core: Core, made: Made) -> None:
     """Whether the native library still reads the buffer that its object stores.
 
     xgboost pickles a Booster as a native snapshot: "CONFIG-offset:" and the binary format up to 1.2 or so, then JSON
-    text, then UBJSON; 3.1 reads UBJSON only (release notes of 3.1.1: "the removed binary model format",
+    text, then UBJSON, which 1.6 was the first to read (https://xgboost.readthedocs.io/en/release_2.1.0/tutorials/
+    saving_model.html); 3.1 reads nothing else (release notes of 3.1.1: "the removed binary model format",
     https://github.com/dmlc/xgboost/releases/tag/v3.1.1).
     """
     cls = class_of(made)
@@ -81,10 +82,11 @@ def check_payload(core: Core, made: Made) -> None:
         return
     start = _start(made.attributes().get("handle"))
     version = core.world.surface.version("xgboost")
-    if not start or version is None or start[:2] == b"{L":
+    if not start or version is None:
         return
-    if Version(version) >= Version("3.1"):
-        text = "Invalid serialization file."
+    universal = start[:2] == b"{L"
+    if Version(version) < Version("1.6") if universal else Version(version) >= Version("3.1"):
+        text = 'Expecting: """, got: "L"' if universal else "Invalid serialization file."
         _record(core, made, "XGBoostError", text, "native-format", "xgboost.core.Booster")
 
 

@@ -19,7 +19,8 @@ DISTRIBUTIONS: Final = {"sklearn": "scikit-learn", "imblearn": "imbalanced-learn
 def of_cause(cause: Cause, needs: Needs, train: dict[str, str]) -> Reason:
     """A failure that follows from the file's form."""
     how: How = "proved" if cause.certain else "likely"
-    where = (f"byte {cause.at} of the file names {cause.subject}",) if cause.at > 0 else ()
+    what = f" names {cause.subject}" if cause.cause.startswith(("missing-", "main-")) else ""
+    where = (f"byte {cause.at} of the file{what}",) if cause.at > 0 else ()
     module = cause.subject.partition(".")[0]
     if cause.cause == "pickle-protocol":
         fix = "serve with Python 3.8 or newer, or save the model again with protocol=4"
