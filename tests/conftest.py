@@ -11,6 +11,11 @@ import pytest
 from envaudit import store
 from envaudit.model import Component, Snapshot, TargetInfo
 
+# Real environments are imported over and over: with the bytecode kept, in a third of the time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Each worker has a core at most: threads that wait for each other would take ten times as long.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
 # The first example may import a library that takes a second; how fast things are is the benchmarks' business.
 # In CI the same examples every time: a new one that fails is for whoever runs the tests, not for who waits for CI.
 hypothesis.settings.register_profile("envaudit", deadline=None, derandomize=bool(os.environ.get("CI")))

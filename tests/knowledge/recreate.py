@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -71,9 +70,6 @@ _SERVE = """
 print(json.dumps({name: ask(name, calls) for name, calls in json.load(sys.stdin).items()}))
 """
 
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""The models are tiny: on a busy machine threads that wait for each other take ten times as long."""
-
 Outcomes = dict[str, dict[str, str]]
 """Case -> call -> ``same``, ``differs ...`` or the error; call ``fit`` where training itself failed."""
 
@@ -107,7 +103,6 @@ def _run(environment: Path, folder: str, script: str, given: object) -> dict[str
         text=True,
         timeout=300,
         check=False,
-        env={**os.environ, **_ONE_THREAD},
     )
     assert done.returncode == 0, done.stderr
     answers: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
