@@ -224,18 +224,19 @@ def remove(client: Any, name: str, created: bool) -> None:
     """Remove a container, even one that the engine may only be about to create."""
     from docker.errors import APIError
 
-    for _ in range(1 if created else 20):
+    for attempt in range(100):
         try:
             client.remove_container(name, v=True, force=True)
             return
         except APIError as error:  # noqa: PERF203  (the loop is there for the exception)
-            # 409: the engine is removing it already. 404: it has, or it has not come into being yet.
-            if error.status_code == 409:
+            # 409: the engine is removing it already: wait until it has. 404: it has, or it has not come into being yet.
+            # 500: it came to its end by itself just before the engine would end it.
+            ended = error.status_code == 500 and "is not running" in str(error)
+            if error.status_code == 404 and (created or attempt == 20):
                 return
-            if error.status_code != 404:
+            if error.status_code not in (404, 409) and not ended:
                 raise
-            if not created:
-                time.sleep(0.05)
+            time.sleep(0.05)
 
 
 class Streams:
