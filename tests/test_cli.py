@@ -238,6 +238,8 @@ def test_an_interruption_is_one_line_and_leaves_no_half_file(number: signal.Sign
     hanging = tmp_path / "python3"
     hanging.write_text("#!/bin/sh\nexec sleep 60\n")
     hanging.chmod(0o755)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job in the background: the child would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "envaudit", "snapshot", str(hanging), "-o", str(tmp_path / "x.json")],
         stderr=subprocess.PIPE,
