@@ -101,6 +101,8 @@ class Attributes(Core):
                 return UNKNOWN  # None may stand for what was not followed; only objects of the artifact are judged
         elif isinstance(owner, Instance) and need is None and not self.caught("AttributeError"):
             return UNKNOWN
+        if self.caught("AttributeError") and not self.sure():
+            return UNKNOWN
         signal = self.fail("AttributeError", text, "missing-attribute", subject, need, name)
         if signal.recorded:
             return UNKNOWN
@@ -143,11 +145,8 @@ class Attributes(Core):
         if "__getattr__" not in dir_of(value.cls):
             return self.call(member.function, [value])
         try:
-            self.catchers.append(frozenset({"AttributeError"}))
-            try:
+            with self.catching("AttributeError"):
                 return self.call(member.function, [value])
-            finally:
-                self.catchers.pop()
         except Signal as signal:
             if signal.kind != "AttributeError":
                 raise

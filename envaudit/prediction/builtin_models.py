@@ -49,15 +49,13 @@ def _hasattr(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> A
     if isinstance(value, (Sequence, Dictionary)):
         kind = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
         return hasattr(kind[value.kind] if isinstance(value, Sequence) else dict, name)
-    core.catchers.append(frozenset({"AttributeError"}))
     try:
-        found = core.attribute(value, name)
+        with core.catching("AttributeError"):
+            found = core.attribute(value, name)
     except Signal as signal:
         if signal.kind in ("AttributeError", "NotFittedError"):
             return False
         raise
-    finally:
-        core.catchers.pop()
     if found is UNKNOWN and not _surely_has(core, value, name):
         return UNKNOWN
     return True
@@ -74,15 +72,13 @@ def _getattr(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> A
         return UNKNOWN
     if len(args) < 3:
         return core.attribute(args[0], args[1])
-    core.catchers.append(frozenset({"AttributeError"}))
     try:
-        return core.attribute(args[0], args[1])
+        with core.catching("AttributeError"):
+            return core.attribute(args[0], args[1])
     except Signal as signal:
         if signal.kind in ("AttributeError", "NotFittedError"):
             return args[2]
         raise
-    finally:
-        core.catchers.pop()
 
 
 def _setattr(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from envaudit.prediction.values import Abstract, ClassValue, External, Frame, Function
@@ -93,7 +95,8 @@ class Core:
         self.problems: dict[tuple[str, str, str], Problem] = {}
         self.steps = 0
         self.stack: list[Place] = []
-        self.catchers: list[frozenset[str]] = []
+        self.catchers: list[tuple[frozenset[str], int]] = []
+        """What running ``try`` statements catch, and how uncertain it was that each is reached."""
         self.maybe = 0
         self.memo: dict[Any, tuple[Abstract, Any]] = {}
         """What a call returned, and its arguments: they must live as long as the ids in the key."""
@@ -118,7 +121,20 @@ class Core:
     def caught(self, kind: str) -> bool:
         """Whether a running ``try`` would catch an exception."""
         names = ancestors(kind)
-        return any(names & catcher for catcher in self.catchers)
+        return any(names & catcher for catcher, _ in self.catchers)
+
+    @contextmanager
+    def catching(self, *names: str) -> Iterator[None]:
+        """While code runs whose exceptions of these classes are caught."""
+        self.catchers.append((frozenset(names), self.maybe))
+        try:
+            yield
+        finally:
+            self.catchers.pop()
+
+    def sure(self) -> bool:
+        """Whether what happens now happens whenever the innermost ``try`` is reached (or at all, without one)."""
+        return self.maybe <= (self.catchers[-1][1] if self.catchers else 0)
 
     def fail(
         self, kind: str, text: str, cause: str, subject: str = "", owner: Any = None, attribute: str = ""

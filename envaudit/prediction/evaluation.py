@@ -41,7 +41,7 @@ class Evaluation(Expressions, Statements, Attributes, Calls):
 
     def _isolated(self, work: Callable[[], Abstract]) -> Abstract:
         catchers, maybe = self.catchers, self.maybe
-        self.catchers, self.maybe = [frozenset({"BaseException"})], 0
+        self.catchers, self.maybe = [(frozenset({"BaseException"}), 0)], 0
         if not self.stack:
             self.steps = 0
         try:

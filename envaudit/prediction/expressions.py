@@ -358,7 +358,7 @@ class Expressions(Core):
             return True
         loop = generators[index]
         items, exact = self.items_of(self.evaluate(loop.iter, frame))
-        for item in items:
+        for item in items or ([] if exact else [UNKNOWN]):
             self.assign(loop.target, item, frame)
             unsure = 0
             try:

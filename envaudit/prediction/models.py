@@ -158,14 +158,12 @@ def _if_delegate(core: Core, made: Partial, args: list[Abstract], kwargs: dict[s
 def _delegates(core: Core, made: Partial, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     paths, name = made.args
     for path in paths.items if isinstance(paths, Sequence) else [paths]:
-        core.catchers.append(frozenset({"AttributeError"}))
         try:
-            value = _attrgetter(core, Partial(None, (path,)), args, {})
-            core.attribute(value, name)
+            with core.catching("AttributeError"):
+                value = _attrgetter(core, Partial(None, (path,)), args, {})
+                core.attribute(value, name)
         except Signal:
             continue
-        finally:
-            core.catchers.pop()
         return True
     return False
 

@@ -19,7 +19,6 @@ from envaudit.prediction.world import MISSING, World
 METHODS: Final = (
     *("predict", "predict_proba", "decision_function", "transform", "score_samples", "kneighbors"),
     "predict_log_proba",
-    "inverse_transform",
     *("toarray", "__call__"),
 )
 """The methods that answer requests (scikit-learn's glossary, "Methods"; scipy's sparse matrices and interpolators);
@@ -97,13 +96,11 @@ def play(core: Evaluation, root: Abstract) -> None:
 
 def available(core: Evaluation, root: Instance, name: str) -> bool:
     """Whether a method that only some objects of a class have is there for this one."""
-    core.catchers.append(frozenset({"AttributeError"}))
     try:
-        core.attribute(root, name)
+        with core.catching("AttributeError"):
+            core.attribute(root, name)
     except Signal:
         return False
-    finally:
-        core.catchers.pop()
     return True
 
 

@@ -194,10 +194,10 @@ class Statements(Core):
         made = node.exc
         if made is None:
             pending = frame.names.get("<exception>")
-            if isinstance(pending, Signal):
+            if isinstance(pending, Signal) and self.sure():
                 raise self.fail(pending.kind, pending.text, *pending.about)
             return RAISED
-        if self.maybe and not self.catchers:
+        if not self.sure():
             return RAISED
         if isinstance(made, ast.Call):
             kind = self._exception_name(made.func, frame)
@@ -208,8 +208,6 @@ class Statements(Core):
             raise self.fail(again.kind, again.text, *again.about)
         else:
             kind = self._exception_name(made, frame)
-        if self.maybe and not self.caught(kind):
-            return RAISED
         raise self.fail(kind, text, "raises", self.stack[-1].function if self.stack else "")
 
     def _exception_name(self, node: ast.expr, frame: Frame) -> str:
@@ -273,7 +271,7 @@ class Statements(Core):
         caught = frozenset().union(*(names for _, names in catching))
         end = FALLS
         depth, maybe = len(self.stack), self.maybe
-        self.catchers.append(caught)
+        self.catchers.append((caught, self.maybe))
         try:
             end = self.run(node.body, frame)
         except Signal as signal:
