@@ -45,7 +45,7 @@ base_image() {
     rm -rf "$root"
 }
 
-need bwrap bubblewrap # where it is there and may not make namespaces, its tests are skipped
+need bwrap bubblewrap
 engine
 if ! docker image inspect envaudit-base:bookworm envaudit-base:trixie >/dev/null 2>&1; then
     need xz xz-utils
