@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from envaudit.prediction.attributes import Method
 from envaudit.prediction.core import Core, Signal
+from envaudit.prediction.expressions import WIDE
 from envaudit.prediction.values import (
     UNKNOWN,
     Abstract,
@@ -31,7 +32,7 @@ def method(core: Core, bound: Method, args: list[Abstract], kwargs: dict[str, Ab
     """A method of a container, a constant, or one that every object has."""
     value, name = bound
     if isinstance(value, str):
-        if name in TEXT_METHODS and not kwargs:
+        if name in TEXT_METHODS and not kwargs and not (name == "format" and WIDE.search(value)):
             if name == "format":
                 args = [core.formatted(item, "s") for item in args]  # type: ignore[attr-defined]
             return core.compute(operator.methodcaller(name, *[_plain(item) for item in args]), value)  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -47,7 +48,9 @@ COMPARE: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-LONGEST: Final = 10_000
+WIDE: Final = re.compile(r"\d{4}")
+"""A width in a format that would make a long text out of a short one."""
+LONGEST: Final = 2_000
 """Characters or items that a computed constant may have."""
 
 
@@ -208,6 +211,8 @@ class Expressions(Core):
 
     def _percent(self, text: str, items: list[Abstract]) -> Abstract:
         plain = []
+        if WIDE.search(text):
+            return UNKNOWN
         for item in items:
             shown = item if isinstance(item, (int, float, str)) else self.formatted(item, "s")
             if not is_constant(shown):

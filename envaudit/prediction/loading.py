@@ -35,6 +35,7 @@ def symbolic(core: Core, value: Value) -> Abstract:
         return core.symbols[key]
     if isinstance(value, Global):
         return resolve(core, value)
+    core.spend()
     core.symbols[key] = UNKNOWN  # a cycle finds this
     if isinstance(value, Items):
         made = Sequence(value.kind, [], value.length == len(value.items))

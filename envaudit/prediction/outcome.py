@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from envaudit.artifacts.summary import summarize, unfitted
-from envaudit.model import Answer, How, Reason, Verdict
+from envaudit.model import Answer, How, Question, Reason, Verdict
 from envaudit.needs import Needs
 from envaudit.prediction import silent, wording
 from envaudit.prediction.causes import causes
@@ -43,8 +43,8 @@ def predict(needs: Needs, world: World, artifact: str = "", train: Mapping[str, 
         core.phase, core.offset = "predict", -1
         for root in roots:
             play(core, root)
-    except OutOfBudget:
-        notes.append("the evaluation was cut short: it took more steps than it may")
+    except (OutOfBudget, RecursionError):
+        reasons.append(_cut_short("load" if core.phase == "load" else "predict"))
     for problem in sorted(core.problems.values(), key=lambda problem: (problem.phase, problem.at, not problem.certain)):
         if counts(problem):
             reasons.append(wording.of_problem(problem, needs, trained, world.surface))
@@ -53,6 +53,12 @@ def predict(needs: Needs, world: World, artifact: str = "", train: Mapping[str, 
     for name in unfitted(needs):
         notes.append(f"{name} looks as if it had not been fitted")
     return judge(artifact, world.surface.where, tuple(reasons), summarize(needs), tuple(dict.fromkeys(notes)))
+
+
+def _cut_short(question: Question) -> Reason:
+    """The evaluation went beyond its bounds (:data:`STEPS`, Python's own recursion limit): the rest was not seen."""
+    why = "the file nests too deeply, or the code that it leads to is too long, to be followed to its end"
+    return Reason(question, "unknown", "likely", "cut-short", "the evaluation was cut short", why)
 
 
 def counts(problem: Problem) -> bool:
