@@ -57,7 +57,7 @@ def _protocol(needs: Needs, world: World) -> Iterator[Cause]:
 
 def _globals(needs: Needs, world: World) -> Iterator[Cause]:
     for item in needs.globals:
-        module, dotted = renamed(item)
+        module, dotted = renamed(item, world)
         head, _, rest = dotted.partition(".")
         if module == "__main__":
             text = f"Can't get attribute '{head}' on <module '__main__'>"

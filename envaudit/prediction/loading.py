@@ -21,7 +21,7 @@ from envaudit.prediction.values import (
     Sequence,
     is_constant,
 )
-from envaudit.prediction.world import MISSING, NoModule
+from envaudit.prediction.world import MISSING, NoModule, World
 
 RECONSTRUCTORS: Final = frozenset({"copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__"})
 
@@ -74,7 +74,7 @@ def _fill(core: Core, table: Dictionary, value: Mapping) -> None:
 
 def resolve(core: Core, name: Global) -> Abstract:
     """What a global means in the target; UNKNOWN where it is missing (that is reported once for the whole file)."""
-    module, dotted = renamed(name)
+    module, dotted = renamed(name, core.world)
     head, *rest = dotted.split(".")
     try:
         value = core.world.lookup(module, head)
@@ -92,16 +92,33 @@ def resolve(core: Core, name: Global) -> Abstract:
     return UNKNOWN if value is MISSING else value
 
 
-def renamed(name: Global) -> tuple[str, str]:
-    """A Python 2 name as Python 3's unpickler maps it (Lib/_compat_pickle.py, protocols below 3)."""
+def renamed(name: Global, world: World) -> tuple[str, str]:
+    """The module and name that the loader really asks for: a Python 2 name as Python 3's unpickler maps it
+    (Lib/_compat_pickle.py, protocols below 3); one of an older pandas as ``pandas.read_pickle`` does."""
     import _compat_pickle  # the standard library's own table
 
+    if world.loader == "pandas.read_pickle":
+        moved = _moved(name, world)
+        if moved is not None:
+            return moved
     if name.module in PYTHON_2 or (name.module, name.name) in _compat_pickle.NAME_MAPPING:
         pair = _compat_pickle.NAME_MAPPING.get((name.module, name.name))
         if pair is not None:
             return str(pair[0]), str(pair[1])
         return str(_compat_pickle.IMPORT_MAPPING.get(name.module, name.module)), name.name
     return name.module, name.name
+
+
+def _moved(name: Global, world: World) -> tuple[str, str] | None:
+    """Where the target's pandas says that a name has gone (``_class_locations_map`` of pandas.compat.pickle_compat)."""
+    try:
+        table = world.lookup("pandas.compat.pickle_compat", "_class_locations_map")
+    except NoModule:
+        return None
+    found = table.entries.get((name.module, name.name)) if isinstance(table, Dictionary) else None
+    if isinstance(found, Sequence) and len(found.items) == 2 and all(isinstance(item, str) for item in found.items):
+        return found.items[0], found.items[1]
+    return None
 
 
 PYTHON_2: Final = frozenset(

@@ -32,6 +32,7 @@ def predict(needs: Needs, world: World, artifact: str = "", train: Mapping[str, 
     maps distributions to the versions of training, where they are known better than the file itself states them.
     """
     trained = {name: versions[-1] for name, versions in needs.versions.items()} | dict(train or {})
+    world.loader = needs.loader
     world.packages = tuple(sorted(needs.modules))
     core = Evaluation(world)
     notes = list(needs.notes)

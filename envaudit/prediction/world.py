@@ -49,6 +49,8 @@ class World:
         self.call: Callable[[Abstract, list[Abstract]], Abstract] = lambda function, args: UNKNOWN
         self.packages: tuple[str, ...] = ()
         """Top-level packages that the artifact names: importing them may register modules under other names."""
+        self.loader = "pickle.load"
+        """The call that reads the artifact."""
         self._standard = standard(surface.python)
         self.members: dict[tuple[int, str], Abstract] = {}
         """(class, name) -> what the class body binds to the name."""
