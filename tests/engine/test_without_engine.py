@@ -7,8 +7,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
+import docker
 import pytest
+import requests
 
 from envaudit.collectors import image as collector
 from envaudit.errors import EngineError, MissingExtraError
@@ -216,3 +219,25 @@ def test_the_collector_hides_secrets() -> None:
     assert attributes["labels"] == {"API_TOKEN": "***", "url": "https://***@example.org/x", "version": "1.2"}
     assert attributes["entrypoint"] == ["env", "DB_PASSWORD=***", "serve", "--token", "***", "--port", "80"]
     assert attributes["cmd"] == ["sh", "-c", "export API_KEY=***; exec serve --secret=***"]
+
+
+def test_a_container_is_removed_although_it_ends_by_itself_at_that_moment() -> None:
+    """An old engine then refuses, and forgets about removing it by itself."""
+
+    class Client:
+        answers: ClassVar = [
+            (500, "Could not kill running container 1e, cannot remove - Container 1e is not running"),
+            (409, "removal of container 1e is already in progress"),
+            (404, "No such container: 1e"),
+            (500, "not asked any more"),
+        ]
+
+        def remove_container(self, name: str, **options: bool) -> None:
+            response = requests.Response()
+            response.status_code, text = self.answers.pop(0)
+            raise docker.errors.APIError("", response, text)
+
+    _engine.remove(Client(), "envaudit-1e", created=True)
+    assert len(Client.answers) == 1
+    with pytest.raises(docker.errors.APIError, match="not asked"):
+        _engine.remove(Client(), "envaudit-1e", created=True)
