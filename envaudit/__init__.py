@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         Unknown,
         Verdict,
     )
-    from envaudit.reports import Probe, Probed
+    from envaudit.reports import Probe, Probed, Search, Tried
 
 __version__ = "0.1.0"
 
@@ -61,11 +61,13 @@ __all__ = [
     "Probed",
     "Reason",
     "SandboxError",
+    "Search",
     "Severity",
     "Snapshot",
     "SnapshotError",
     "TargetError",
     "TargetInfo",
+    "Tried",
     "Unknown",
     "UsageError",
     "Verdict",
@@ -75,7 +77,10 @@ __all__ = [
     "snapshot",
 ]
 
-_HOMES = {"compare": "api", "probe": "api", "snapshot": "api", "Probe": "reports", "Probed": "reports"}
+_HOMES = {
+    **dict.fromkeys(("compare", "probe", "snapshot"), "api"),
+    **dict.fromkeys(("Probe", "Probed", "Search", "Tried"), "reports"),
+}
 
 
 def __getattr__(name: str) -> object:

@@ -66,6 +66,7 @@ def probe(
     target: Path | None = None,
     *,
     loader: str | None = None,
+    find: str | None = None,
     run: bool = False,
     sample: Path | None = None,
     expect: Path | None = None,
@@ -76,7 +77,8 @@ def probe(
 ) -> Probe:
     """Read model files without loading them; with a target, predict what will happen to each of them there.
 
-    ``loader`` is the call that will read them (default: by the file). ``run`` also really loads them there in a
+    ``loader`` is the call that will read them (default: by the file). ``find`` names a distribution: which of its
+    releases would make them load and predict there (:attr:`Probed.search`)? ``run`` also really loads them there in a
     sandbox; ``sample`` names a file with input to call them on, ``expect`` one with training's answers to it, and
     ``unsafe`` allows it where there is no sandbox. The other parameters are those of :func:`snapshot`.
 
@@ -91,7 +93,7 @@ def probe(
     if run or sample is not None or expect is not None or unsafe:
         files = (None if path is None else os.fspath(path) for path in (sample, expect))
         execute = executor(place if run else None, options, *files, unsafe=unsafe)
-    return probing.probe(_paths(models), place, loader=loader, execute=execute, options=options)
+    return probing.probe(_paths(models), place, loader=loader, execute=execute, options=options, find=find)
 
 
 def executor(target: str | None, options: Options, sample: str | None, expect: str | None, *, unsafe: bool) -> Execute:

@@ -134,6 +134,10 @@ def probe(
         str | None, Option(("--in",), f"Say what will happen to them there. {_TARGET_HELP}", "TARGET")
     ] = None,
     loader: _Loader = None,
+    find: Annotated[
+        str | None,
+        Option(("--find",), "With --in: which releases of this package would load and predict them?", "PACKAGE"),
+    ] = None,
     format: _Format = "text",  # noqa: A002
     fail_on: Annotated[
         str,
@@ -171,7 +175,7 @@ def probe(
     execute = None
     if run or sample is not None or expect is not None or unsafe:
         execute = api.executor(target if run else None, options, sample, expect, unsafe=unsafe)
-    result = probing.probe(models, target, loader=loader, execute=execute, options=options)
+    result = probing.probe(models, target, loader=loader, execute=execute, options=options, find=find)
     _clear()
     questions = QUESTIONS[: ("never", *QUESTIONS).index(fail_on)]
     report: Report = registry.module("reports", f"as_{format}").REPORT

@@ -16,7 +16,7 @@ from envaudit.errors import ArtifactError, UsageError
 from envaudit.evidence import Options
 from envaudit.model import Json, Snapshot, Verdict
 from envaudit.needs import Needs
-from envaudit.reports import Probe, Probed
+from envaudit.reports import Probe, Probed, Search
 from envaudit.take import resolve
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Place:
         """What will happen there to a file."""
         from envaudit.prediction.outcome import predict
 
-        world = self._opened()
+        world = self.opened()
         self.options.progress(f"reading the packages of {self.name} for {artifact}")
         world.surface.prefetch([*sorted(needs.modules), *(item.module for item in needs.globals)])
         self.options.progress(f"predicting {artifact}")
@@ -67,7 +67,8 @@ class Place:
         unseen = (f"{name} could not be read there: {why}" for name, why in sorted(surface.unseen.items()))
         return (*surface.assumptions, *unseen)
 
-    def _opened(self) -> World:
+    def opened(self) -> World:
+        """The modules of the target."""
         if self._world is None:
             from envaudit.prediction.evaluation import Evaluation
             from envaudit.surface.open import of_snapshot, open_surface
@@ -91,11 +92,13 @@ def probe(
     train: Mapping[str, str] | None = None,
     taken: Snapshot | None = None,
     whole: bool = False,
+    find: str | None = None,
 ) -> Probe:
     """Read model files, and predict what will happen to them in a target.
 
     ``loader`` is the call that will read them, one of :data:`LOADERS` (default: by the file); ``execute`` really loads
     them there; ``train`` maps distributions to their versions in training, ``taken`` is a snapshot of the target.
+    ``find`` names a distribution whose releases are searched for some with which the files would work there.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
     unless all are wanted (``whole``).
@@ -104,7 +107,15 @@ def probe(
         raise UsageError(f"unknown loader {loader!r}; known are {', '.join(LOADERS)}")
     options = options or Options()
     place = None if target is None else Place(target, options, taken)
+    finder = None
+    if find is not None:
+        if place is None:
+            raise UsageError("releases can only be searched for a target (--in TARGET; here:// is this environment)")
+        from envaudit.searching import Finder
+
+        finder = Finder(find, options)
     files = []
+    read: dict[int, tuple[str, Needs]] = {}
     for number, path in enumerate(models, 1):
         count = f"{number} of {len(models)}: " if len(models) > 1 else ""
         options.progress(f"{count}reading {path}")
@@ -117,12 +128,50 @@ def probe(
             continue
         if loader is not None:
             needs = needs._replace(loader=loader)
+        read[len(files)] = (path, needs)
         predicted = None if place is None else place.predict(needs, path, train)
         executed = None if execute is None else execute(path, needs.loader)
         files.append(Probed(path, summarize(needs), facts(needs), predicted, executed))
     if place is None:
         return Probe(tuple(files))
+    if finder is not None and read:
+        searches = finder.search(tuple(read.values()), place.opened().surface, train)
+        for number, search in zip(read, searches, strict=True):
+            files[number] = _mended(files[number], search)
     return Probe(tuple(files), place.target, place.kind, place.assumptions())
+
+
+def _mended(file: Probed, search: Search) -> Probed:
+    """The file with the releases that were found as the way to mend what was predicted."""
+    before = file.predicted
+    if before is None:
+        return file._replace(search=search)
+    reasons = []
+    for reason in before.reasons:
+        if reason.value == "no" and reason.question != "same":
+            if search.works:
+                reason = reason._replace(fix=_way_out(search))
+            elif f"pip install '{search.distribution}==" in reason.fix:
+                reason = reason._replace(fix=_no_way_out(search))
+        reasons.append(reason)
+    return file._replace(search=search, predicted=before._replace(reasons=tuple(reasons)))
+
+
+def _way_out(search: Search) -> str:
+    """The command that installs the nearest release that works, and the others."""
+    first, *others = search.works
+    pinned = [f"{search.distribution}=={first.version}", *(item.replace(" ", "==") for item in first.also)]
+    more = ", ".join(item.version for item in others)
+    command = " ".join(["pip install", *(f"'{item}'" for item in pinned)])
+    return f"{command} (or {more})" if more else command
+
+
+def _no_way_out(search: Search) -> str:
+    """What to say where no release works, and with which it would at least load."""
+    tried = len(search.tried)
+    loads = ", ".join(item.version for item in search.tried if item.verdict and item.verdict.load.value == "yes")
+    more = f"; with {loads} it would load" if loads else ""
+    return f"none of the {tried} releases of {search.distribution} that were tried would make it work there{more}"
 
 
 def audit(

@@ -18,6 +18,45 @@ def plain(text: str) -> str:
     return text.translate(_UNPRINTABLE)
 
 
+class Tried(NamedTuple):
+    """A release of a distribution that was laid over the target, and what the file would do with it."""
+
+    version: str
+    verdict: Verdict | None = None
+    """None where it was not predicted."""
+    also: tuple[str, ...] = ()
+    """What pip would have to change with it, as in ``numpy 1.26.4``."""
+    error: str = ""
+    """The first error that is predicted, or why the release was not predicted with."""
+    unread: bool = False
+    """Its wheel could not be read: nothing is known of it."""
+
+    @property
+    def works(self) -> bool:
+        """Whether the file would load and predict."""
+        return self.verdict is not None and self.verdict.load.value == self.verdict.predict.value == "yes"
+
+
+class Search(NamedTuple):
+    """The releases of one distribution with which a file would work in the target."""
+
+    distribution: str
+    installed: str | None
+    """The version there."""
+    stated: str | None
+    """The version that wrote the file, where it is known."""
+    tried: tuple[Tried, ...]
+    """Nearest first: to the stated version, else to the installed one."""
+    skipped: tuple[str, ...] = ()
+    """Which releases were not tried, in words."""
+
+    @property
+    def works(self) -> tuple[Tried, ...]:
+        """The releases with which it would load and predict, nearest first, those that answer differently last."""
+        found = [item for item in self.tried if item.works]
+        return tuple(sorted(found, key=lambda item: item.verdict is not None and item.verdict.same.value == "no"))
+
+
 class Probed(NamedTuple):
     """What is known of one model file."""
 
@@ -33,6 +72,8 @@ class Probed(NamedTuple):
     """What really happened, where it was run."""
     error: str | None = None
     """Why it could not be read; then nothing else is known."""
+    search: Search | None = None
+    """With which releases of a distribution it would work there, where that was asked for."""
 
     @property
     def verdict(self) -> Verdict | None:

@@ -6,7 +6,7 @@ import json
 from typing import Final
 
 from envaudit.model import QUESTIONS, How, Json, Verdict
-from envaudit.reports import Probe, Probed, View, refused
+from envaudit.reports import Probe, Probed, Search, View, refused
 
 SCHEMA: Final = 1
 
@@ -60,4 +60,28 @@ def _both(item: Probed) -> dict[str, Json]:
     assert item.verdict is not None
     sides = {"predicted": item.predicted, "executed": item.executed}
     more = {name: verdict(side) for name, side in sides.items() if side is not None} if item.executed else {}
-    return {**verdict(item.verdict), **more}
+    found = {} if item.search is None else {"search": _search(item.search)}
+    return {**verdict(item.verdict), **more, **found}
+
+
+def _search(found: Search) -> dict[str, Json]:
+    """The releases that were tried, nearest first."""
+    return {
+        "distribution": found.distribution,
+        "installed": found.installed,
+        "stated": found.stated,
+        "works": [item.version for item in found.works],
+        "tried": [
+            {
+                "version": item.version,
+                **{
+                    question: "unknown" if item.verdict is None else item.verdict.answer(question).value
+                    for question in QUESTIONS
+                },
+                "also": list(item.also),
+                "error": item.error or None,
+            }
+            for item in found.tried
+        ],
+        "skipped": list(found.skipped),
+    }

@@ -8,6 +8,7 @@ from typing import Final
 from envaudit.model import QUESTIONS, Question, Reason, Verdict
 from envaudit.reports import Probe, Probed, View, refused, unsure
 from envaudit.reports._lines import Paint, clip, limited, wrap
+from envaudit.reports._search_text import lines as searched
 
 IN_FULL: Final = 3
 """Files whose verdict is explained at length; of the others of many each gets a line."""
@@ -97,6 +98,8 @@ def _verdict(item: Probed, place: str, view: View, paint: Paint) -> list[str]:
             if side:
                 beside = not executed and len(side) < len(found)
                 lines += ["", *_reasons(question, side, bool(ahead) and question != "load", beside, paint)]
+    if item.search is not None:
+        lines += ["", *searched(item.search, paint)]
     notes = [line for note in verdict.notes for line in limited(f"note: {note}", "  ", "    ")]
     return [*lines, "", *notes] if notes else lines
 
