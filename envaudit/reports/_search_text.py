@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from envaudit.reports import Search, Tried
-from envaudit.reports._lines import Paint, clip, limited
+from envaudit.reports._lines import Paint, limited
 
 ERRORS: Final = 4
 """Different errors of the releases that fail, of which each gets its lines."""
@@ -16,7 +16,8 @@ def lines(search: Search, paint: Paint) -> list[str]:
     there = f" (it has {search.installed})" if search.installed else ""
     anchor = search.stated or search.installed
     near = f", nearest to {anchor} first" if anchor else ""
-    found = [paint(clip(f"releases of {search.distribution} that could be there{there}{near}"), "note")]
+    title = f"releases of {search.distribution} that could be there{there}{near}"
+    found = [paint(line, "note") for line in limited(title)]
     works = ", ".join(map(_named, search.works))
     found += limited(works or f"none of the {len(search.tried)} that were tried", "  would work   ", " " * 15)
     failing: dict[tuple[str, str, str], list[Tried]] = {}
