@@ -20,7 +20,6 @@ from envaudit.prediction.values import (
     Function,
     Input,
     Instance,
-    InstanceDict,
     ModuleValue,
     Partial,
     Sequence,
@@ -62,11 +61,11 @@ class Attributes(Core):
             return self._of_external(value, name)
         if isinstance(value, Union):
             return self._of_union(value, name)
-        if isinstance(value, str) and name not in dir(str):
+        if isinstance(value, str) and not hasattr(str, name):
             return self.missing(value, f"'str' object has no attribute '{name}'", name)
-        if isinstance(value, Sequence) and value.kind == "tuple" and value.exact and name not in dir(tuple):
+        if isinstance(value, Sequence) and value.kind == "tuple" and value.exact and not hasattr(tuple, name):
             return self.missing(value, f"'tuple' object has no attribute '{name}'", name)
-        if isinstance(value, (Sequence, Dictionary, str, bytes, InstanceDict)):
+        if isinstance(value, (Sequence, Dictionary, str, bytes)):
             return Method(value, name)
         if isinstance(value, ArrayValue):
             return _of_array(value, name)
@@ -84,7 +83,7 @@ class Attributes(Core):
         if isinstance(value, Partial):
             found = {"func": value.function, "args": Sequence("tuple", list(value.args))}
             return found.get(name, UNKNOWN)
-        if value is None and name not in dir(None):
+        if value is None and not hasattr(None, name):
             return self.missing(None, f"'NoneType' object has no attribute '{name}'", name)
         return UNKNOWN
 
@@ -93,15 +92,13 @@ class Attributes(Core):
         the next missing one is found too."""
         need = owner.need if isinstance(owner, Instance) else None
         subject = owner.cls.name if isinstance(owner, Instance) and hasattr(owner.cls, "name") else ""
-        if isinstance(owner, (str, Sequence)):
-            if self.maybe and not self.caught("AttributeError"):
+        if self.caught("AttributeError"):
+            if not self.sure():
                 return UNKNOWN
-        elif owner is None or isinstance(owner, Input):
-            if not self.caught("AttributeError"):
-                return UNKNOWN  # None may stand for what was not followed; only objects of the artifact are judged
-        elif isinstance(owner, Instance) and need is None and not self.caught("AttributeError"):
-            return UNKNOWN
-        if self.caught("AttributeError") and not self.sure():
+        elif isinstance(owner, (str, Sequence)):
+            if self.maybe:
+                return UNKNOWN
+        elif need is None:  # None may stand for what was not followed; only objects of the artifact are judged
             return UNKNOWN
         signal = self.fail("AttributeError", text, "missing-attribute", subject, need, name)
         if signal.recorded:
@@ -129,7 +126,7 @@ class Attributes(Core):
         if name == "__class__":
             return value.cls
         if name == "__dict__":
-            return InstanceDict(value)
+            return value.attributes
         if not isinstance(value.cls, ClassValue):
             return value.attributes.entries.get(name, UNKNOWN)
         member = self.member(value.cls, name)
@@ -142,7 +139,7 @@ class Attributes(Core):
         return self._by_getattr(value, name, None)
 
     def _from_getter(self, value: Instance, member: Descriptor, name: str) -> Abstract:
-        if "__getattr__" not in dir_of(value.cls):
+        if self.member(value.cls, "__getattr__") is MISSING:
             return self.call(member.function, [value])
         try:
             with self.catching("AttributeError"):
@@ -251,15 +248,11 @@ class Attributes(Core):
             found = self.world.lookup(value.name, name)
         except NoModule:
             return UNKNOWN
-        if isinstance(found, Function) and getattr(found.node, "decorator_list", None):
-            found = self.decorated(found, found.frame)
         if found is MISSING and self.caught("AttributeError") and not self.maybe:
             raise Signal("AttributeError", f"module '{value.name}' has no attribute '{name}'")
         return UNKNOWN if found is MISSING else found
 
     def _of_external(self, value: External, name: str) -> Abstract:
-        if value.dotted in ("sys", "sys.version_info") and name == "version_info":
-            return Sequence("tuple", [*self.world.surface.python, ANY_PATCH])
         if name == "__version__" and not value.name:
             return self.world.surface.version(value.module.partition(".")[0]) or UNKNOWN
         if name == "__name__":
@@ -304,7 +297,7 @@ class Attributes(Core):
                 ):
                     continue
                 function = Function(binding.node, cls.frame, cls)
-                value = self.decorated(function, frame) if binding.node.decorator_list else function
+                value = self.world.decorated(function, frame) if binding.node.decorator_list else function
             elif binding.kind == "class":
                 value = self.world.class_of(binding.node, cls.frame)
             elif binding.kind == "value":
@@ -316,19 +309,19 @@ class Attributes(Core):
     def decorated(self, function: Function, frame: Frame) -> Abstract:
         """A function after its decorators; one that cannot be followed is taken to leave it as it is."""
         value: Abstract = function
-        function.undecorated = True
         for node in reversed(getattr(function.node, "decorator_list", [])):
-            made = self.evaluate(node, frame)
+            try:
+                made = self.evaluate(node, frame)
+                follows = isinstance(made, (Function, Bound, Partial, Instance))
+                new = self.call(made, [value]) if follows else UNKNOWN
+            except Signal:
+                continue
             if external(made) in PROPERTIES:
                 value = Descriptor("property", value)
             elif external(made) in ("builtins.staticmethod", "builtins.classmethod"):
                 value = Descriptor(external(made).rpartition(".")[2], value)
-            elif isinstance(made, (Function, Bound, Partial, Instance)):
-                try:
-                    new = self.call(made, [value])
-                except Signal:
-                    new = UNKNOWN
-                value = value if new is UNKNOWN or new is None else new
+            elif new is not UNKNOWN and new is not None:
+                value = new
         return value
 
 

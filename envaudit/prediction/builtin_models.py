@@ -19,7 +19,6 @@ from envaudit.prediction.values import (
     Function,
     Input,
     Instance,
-    InstanceDict,
     NotConcrete,
     Partial,
     Sequence,
@@ -119,7 +118,7 @@ def _super(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abs
 
 
 def _vars(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
-    return InstanceDict(args[0]) if args and isinstance(args[0], Instance) else UNKNOWN
+    return args[0].attributes if args and isinstance(args[0], Instance) else UNKNOWN
 
 
 def _dir(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
@@ -142,7 +141,7 @@ def _list(kind: str) -> Model:
 def _dict(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     made = Dictionary()
     if args:
-        source = args[0].instance.attributes if isinstance(args[0], InstanceDict) else args[0]
+        source = args[0]
         if isinstance(source, Dictionary):
             made = Dictionary(dict(source.entries), source.exact)
         elif isinstance(source, Sequence) and all(
@@ -150,7 +149,7 @@ def _dict(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abst
         ):
             made.exact = source.exact
             for item in source.items:
-                core.store(made, item.items[0], item.items[1])  # type: ignore[attr-defined]
+                made.store(item.items[0], item.items[1])
         else:
             made.exact = False
     made.entries.update(kwargs)
@@ -159,8 +158,6 @@ def _dict(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abst
 
 def _len(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     value = args[0] if args else UNKNOWN
-    if isinstance(value, InstanceDict):
-        value = value.instance.attributes
     if isinstance(value, (str, bytes)):
         return len(value)
     if isinstance(value, Sequence) and value.exact:
@@ -251,13 +248,13 @@ def pure(function: Callable[..., Any]) -> Model:
     """A function without effects, done where its arguments are fully known."""
 
     def run(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
-        return UNKNOWN if kwargs else core.compute(function, *args)  # type: ignore[attr-defined]
+        return UNKNOWN if kwargs else core.compute(function, *args)
 
     return run
 
 
 def _text(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
-    return core.formatted(args[0], "s") if len(args) == 1 else UNKNOWN  # type: ignore[attr-defined]
+    return core.formatted(args[0], "s") if len(args) == 1 else UNKNOWN
 
 
 def _bool(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:

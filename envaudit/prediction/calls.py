@@ -21,7 +21,6 @@ from envaudit.prediction.values import (
     Function,
     Input,
     Instance,
-    InstanceDict,
     ModuleValue,
     Partial,
     Sequence,
@@ -139,7 +138,7 @@ class Calls(Core):
         key = self._key(function, args, kwargs)
         if key is not None and key in self.memo:
             return self.memo[key][0]
-        frame = Frame(function.module, function.frame, function)
+        frame = Frame(function.module, function.frame)
         frame.cls = function.cls or function.frame.cls
         frame.unsure = self.maybe + self.fuzzy
         self.bind_arguments(function, frame, args, kwargs, whole)
@@ -244,8 +243,6 @@ class Calls(Core):
         """What iterating yields, and whether that is all and in order."""
         if isinstance(value, Sequence):
             return list(value.items), value.exact
-        if isinstance(value, InstanceDict):
-            return list(value.instance.attributes.entries), value.instance.attributes.exact
         if isinstance(value, Dictionary):
             return list(value.entries), value.exact
         if isinstance(value, str) and len(value) < 200:
@@ -270,8 +267,6 @@ class Calls(Core):
 
     def subscript(self, value: Abstract, key: Abstract) -> Abstract:
         """``value[key]``."""
-        if isinstance(value, InstanceDict):
-            value = value.instance.attributes
         if isinstance(value, Dictionary):
             return self._item(value, key)
         if isinstance(value, ArrayValue) and value.need.items is not None:

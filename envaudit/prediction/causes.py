@@ -145,6 +145,3 @@ def _bytecode(needs: Needs, world: World) -> Iterator[Cause]:
 def _arity(python: tuple[int, int]) -> int:
     """Arguments of ``types.CodeType`` (docs.python.org, "What's New" of 3.8 and 3.11)."""
     return 15 if python < (3, 8) else 16 if python < (3, 11) else 18
-
-
-__all__ = ["Cause", "Global", "arrays", "causes"]

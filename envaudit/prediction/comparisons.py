@@ -11,7 +11,6 @@ from envaudit.prediction.values import (
     Function,
     Input,
     Instance,
-    InstanceDict,
     ModuleValue,
     NotConcrete,
     Sequence,
@@ -24,8 +23,6 @@ from envaudit.prediction.values import (
 
 def contains(container: Abstract, item: Abstract) -> bool | None:
     """``item in container``."""
-    if isinstance(container, InstanceDict):
-        container = container.instance.attributes
     if isinstance(container, str) and isinstance(item, str):
         return item in container
     if isinstance(container, Dictionary):

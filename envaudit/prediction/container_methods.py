@@ -14,7 +14,6 @@ from envaudit.prediction.values import (
     ClassValue,
     Dictionary,
     Instance,
-    InstanceDict,
     NotConcrete,
     Sequence,
     concrete,
@@ -34,11 +33,9 @@ def method(core: Core, bound: Method, args: list[Abstract], kwargs: dict[str, Ab
     if isinstance(value, str):
         if name in TEXT_METHODS and not kwargs and not (name == "format" and WIDE.search(value)):
             if name == "format":
-                args = [core.formatted(item, "s") for item in args]  # type: ignore[attr-defined]
-            return core.compute(operator.methodcaller(name, *[_plain(item) for item in args]), value)  # type: ignore[attr-defined]
+                args = [core.formatted(item, "s") for item in args]
+            return core.compute(operator.methodcaller(name, *[_plain(item) for item in args]), value)
         return UNKNOWN
-    if isinstance(value, InstanceDict):
-        return _dictionary(core, value.instance.attributes, name, args, kwargs)
     if isinstance(value, Dictionary):
         return _dictionary(core, value, name, args, kwargs)
     if isinstance(value, Sequence):
@@ -84,7 +81,7 @@ def _dictionary(
         return fallback
     if name == "update":
         for item in args:
-            core.update(value, item)  # type: ignore[attr-defined]
+            value.update(item)
         value.entries.update(kwargs)
         return None
     if name == "copy":

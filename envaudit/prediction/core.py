@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -132,6 +132,10 @@ class Core:
         finally:
             self.catchers.pop()
 
+    def running(self) -> str:
+        """The name of the function that runs."""
+        return self.stack[-1].function if self.stack else ""
+
     def sure(self) -> bool:
         """Whether what happens now happens whenever the innermost ``try`` is reached (or at all, without one)."""
         return self.maybe <= (self.catchers[-1][1] if self.catchers else 0)
@@ -182,6 +186,14 @@ class Core:
 
     def items_of(self, value: Abstract) -> tuple[list[Abstract], bool]:
         """What iterating yields, and whether that is all and in order."""
+        raise NotImplementedError
+
+    def compute(self, function: Callable[..., Any], *values: Abstract) -> Abstract:
+        """Do a pure operation on fully known values; UNKNOWN where one is not known or it fails."""
+        raise NotImplementedError
+
+    def formatted(self, value: Abstract, how: str) -> Abstract:
+        """``str(value)`` (``how`` is ``s``) or ``repr(value)`` (``r``)."""
         raise NotImplementedError
 
     def subscript(self, value: Abstract, key: Abstract) -> Abstract:

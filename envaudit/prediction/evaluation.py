@@ -10,7 +10,7 @@ from envaudit.prediction.calls import Calls
 from envaudit.prediction.core import Signal
 from envaudit.prediction.expressions import Expressions
 from envaudit.prediction.statements import Statements
-from envaudit.prediction.values import UNKNOWN, Abstract, Frame
+from envaudit.prediction.values import UNKNOWN, Abstract, Frame, Function
 from envaudit.prediction.world import World
 from envaudit.surface import Surface
 
@@ -26,6 +26,7 @@ class Evaluation(Expressions, Statements, Attributes, Calls):
         world.evaluate = own._quietly
         world.truth = lambda node, frame: own.truth_of(own._quietly(node, frame))
         world.call = own._asked
+        world.decorated = own._defined
         return world
 
     def _quietly(self, node: ast.expr, frame: Frame) -> Abstract:
@@ -34,6 +35,10 @@ class Evaluation(Expressions, Statements, Attributes, Calls):
             return self._isolated(lambda: self.evaluate(node, frame))
         except Signal:
             return UNKNOWN
+
+    def _defined(self, function: Function, frame: Frame) -> Abstract:
+        """What a ``def`` at a module's or a class's top level binds: the function after its decorators."""
+        return self._isolated(lambda: self.decorated(function, frame))
 
     def _asked(self, function: Abstract, args: list[Abstract]) -> Abstract:
         """Call a module's ``__getattr__``; who asks decides what its exception means. Raises :class:`Signal`."""

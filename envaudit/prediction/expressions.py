@@ -18,7 +18,6 @@ from envaudit.prediction.values import (
     External,
     Frame,
     Function,
-    InstanceDict,
     NotConcrete,
     Sequence,
     Slice,
@@ -83,8 +82,6 @@ class Expressions(Core):
             value = self.world.lookup(frame.module, name)
         except NoModule:
             return UNKNOWN
-        if isinstance(value, Function) and value.node.decorator_list and not value.undecorated:  # type: ignore[union-attr]
-            value = self.decorated(value, value.frame)
         if value is MISSING:
             return self.world.lookup("builtins", name) if name != "__class__" else UNKNOWN
         return value
@@ -114,35 +111,10 @@ class Expressions(Core):
         for key, item in zip(node.keys, node.values, strict=True):
             value = self.evaluate(item, frame)
             if key is None:
-                self.update(made, value)
+                made.update(value)
             else:
-                self.store(made, self.evaluate(key, frame), value)
+                made.store(self.evaluate(key, frame), value)
         return made
-
-    def store(self, made: Dictionary, key: Abstract, value: Abstract) -> None:
-        """``made[key] = value``."""
-        try:
-            plain = concrete(key)
-            hash(plain)
-        except (NotConcrete, TypeError):
-            if isinstance(key, (External, ClassValue, Function)):
-                made.entries[key] = value
-                return
-            made.exact = False
-            made.others.append(value)
-            return
-        made.entries[plain] = value
-
-    def update(self, made: Dictionary, value: Abstract) -> None:
-        """``made.update(value)``."""
-        if isinstance(value, InstanceDict):
-            value = value.instance.attributes
-        if isinstance(value, Dictionary):
-            made.entries.update(value.entries)
-            made.exact = made.exact and value.exact
-            made.others += value.others
-        else:
-            made.exact = False
 
     def _JoinedStr(self, node: ast.JoinedStr, frame: Frame) -> Abstract:
         parts = [self.evaluate(item, frame) for item in node.values]
@@ -273,7 +245,7 @@ class Expressions(Core):
             sign = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}[type(kind)]
             names = " and ".join(f"'{type(item).__name__}'" for item in pair)
             text = f"'{sign}' not supported between instances of {names}"
-            raise self.fail("TypeError", text, "raises", self.stack[-1].function if self.stack else "")
+            raise self.fail("TypeError", text, "raises", self.running())
 
     def _IfExp(self, node: ast.IfExp, frame: Frame) -> Abstract:
         truth = self.truth_of(self.evaluate(node.test, frame))
@@ -307,9 +279,6 @@ class Expressions(Core):
         bounds = [None if part is None else self.evaluate(part, frame) for part in (node.lower, node.upper, node.step)]
         return Slice(*bounds)
 
-    def _Index(self, node: Any, frame: Frame) -> Abstract:  # syntax trees of Python 3.8
-        return self.evaluate(node.value, frame)
-
     def _Starred(self, node: ast.Starred, frame: Frame) -> Abstract:
         return self.evaluate(node.value, frame)
 
@@ -335,8 +304,7 @@ class Expressions(Core):
 
     def _ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame) -> Abstract:
         items: list[Abstract] = []
-        inner = Frame(frame.module, frame, frame.function)
-        inner.first = frame.first
+        inner = Frame(frame.module, frame)
         exact = self._comprehend(node.generators, 0, inner, lambda: items.append(self.evaluate(node.elt, inner)))
         return Sequence("set" if isinstance(node, ast.SetComp) else "list", items, exact)
 
@@ -345,11 +313,10 @@ class Expressions(Core):
 
     def _DictComp(self, node: ast.DictComp, frame: Frame) -> Abstract:
         made = Dictionary()
-        inner = Frame(frame.module, frame, frame.function)
-        inner.first = frame.first
+        inner = Frame(frame.module, frame)
 
         def add() -> None:
-            self.store(made, self.evaluate(node.key, inner), self.evaluate(node.value, inner))
+            made.store(self.evaluate(node.key, inner), self.evaluate(node.value, inner))
 
         made.exact = self._comprehend(node.generators, 0, inner, add) and made.exact
         return made

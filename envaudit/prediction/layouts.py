@@ -53,15 +53,17 @@ def check_types(core: Core, made: Made, call: Abstract, args: list[Abstract]) ->
         call, args = call.function, [*call.args, *args]
     if not isinstance(call, Function) or isinstance(call.node, ast.Lambda):
         return
+    given = [getattr(getattr(value, "cls", None), "dotted", "") for value in args]
+    if "builtins.slice" not in given:
+        return
     looked_at = {
         node.args[0].id
         for node in ast.walk(call.node)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "BlockPlacement")
         if node.args and isinstance(node.args[0], ast.Name)
     }
-    for parameter, value in zip(call.node.args.args, args, strict=False):
-        given = getattr(getattr(value, "cls", None), "dotted", "")
-        if not isinstance(parameter.annotation, ast.Name) or given != "builtins.slice" or parameter.arg in looked_at:
+    for parameter, kind in zip(call.node.args.args, given, strict=False):
+        if not isinstance(parameter.annotation, ast.Name) or kind != "builtins.slice" or parameter.arg in looked_at:
             continue
         wanted = core.world.evaluate(parameter.annotation, call.frame)
         if isinstance(wanted, External) and extension_of(core, wanted) is not None:

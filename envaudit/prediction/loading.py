@@ -87,8 +87,6 @@ def resolve(core: Core, name: Global) -> Abstract:
             value = core.attribute(value, part)
         except Signal:
             return UNKNOWN
-    if isinstance(value, Function) and getattr(value.node, "decorator_list", None):
-        value = core.decorated(value, value.frame)
     return UNKNOWN if value is MISSING else value
 
 
@@ -207,7 +205,6 @@ def _set_state(core: Core, made: Made, value: Abstract, state: Value) -> None:
     core.offset = made.at
     if not isinstance(value, Instance):
         return
-    value.state = given
     layouts.check_payload(core, made)
     if isinstance(value.cls, ClassValue):
         setter = core.member(value.cls, "__setstate__")

@@ -48,7 +48,7 @@ def predict(needs: Needs, world: World, artifact: str = "", train: Mapping[str, 
         reasons.append(_cut_short("load" if core.phase == "load" else "predict"))
     for problem in sorted(core.problems.values(), key=lambda problem: (problem.phase, problem.at, not problem.certain)):
         if counts(problem):
-            reasons.append(wording.of_problem(problem, needs, trained, world.surface))
+            reasons.append(wording.of_problem(problem, needs, trained))
     serve = {name: version for name in silent.PACKAGES if (version := world.surface.version(name))}
     reasons += silent.changes(needs, trained, serve)
     for name in unfitted(needs):

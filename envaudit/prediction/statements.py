@@ -19,12 +19,10 @@ from envaudit.prediction.values import (
     Frame,
     Function,
     Instance,
-    InstanceDict,
     Sequence,
-    Union,
     join,
 )
-from envaudit.prediction.world import NoModule
+from envaudit.prediction.world import MISSING, NoModule
 
 FALLS: Final = "falls"
 """Control reaches the next statement."""
@@ -83,13 +81,8 @@ class Statements(Core):
 
     def store_item(self, container: Abstract, key: Abstract, value: Abstract) -> None:
         """``container[key] = value``."""
-        if isinstance(container, InstanceDict):
-            container = container.instance.attributes
         if isinstance(container, Dictionary):
-            from envaudit.prediction.expressions import Expressions
-
-            assert isinstance(self, Expressions)
-            self.store(container, key, value)
+            container.store(key, value)
         elif isinstance(container, Sequence):
             if isinstance(key, int) and container.exact and -len(container.items) <= key < len(container.items):
                 container.items[key] = value
@@ -123,7 +116,7 @@ class Statements(Core):
         else:
             least = "at least " if starred else ""
             text = f"not enough values to unpack (expected {least}{wanted - starred}, got {got})"
-        return self.fail("ValueError", text, "raises", self.stack[-1].function if self.stack else "")
+        return self.fail("ValueError", text, "raises", self.running())
 
     def _Delete(self, node: ast.Delete, frame: Frame) -> None:
         for target in node.targets:
@@ -169,8 +162,6 @@ class Statements(Core):
             raise signal
 
     def _ImportFrom(self, node: ast.ImportFrom, frame: Frame) -> None:
-        from envaudit.prediction.world import MISSING
-
         source = self.world.absolute(node.module or "", node.level, frame.module)
         for alias in node.names:
             if alias.name == "*":
@@ -208,7 +199,7 @@ class Statements(Core):
             raise self.fail(again.kind, again.text, *again.about)
         else:
             kind = self._exception_name(made, frame)
-        raise self.fail(kind, text, "raises", self.stack[-1].function if self.stack else "")
+        raise self.fail(kind, text, "raises", self.running())
 
     def _exception_name(self, node: ast.expr, frame: Frame) -> str:
         if isinstance(node, ast.Name):
@@ -220,7 +211,7 @@ class Statements(Core):
 
     def _Assert(self, node: ast.Assert, frame: Frame) -> str | None:
         if self.truth_of(self.evaluate(node.test, frame)) is False and not self.maybe:
-            raise self.fail("AssertionError", "", "raises", self.stack[-1].function if self.stack else "")
+            raise self.fail("AssertionError", "", "raises", self.running())
         return None
 
     def _With(self, node: ast.With, frame: Frame) -> str:
@@ -269,13 +260,11 @@ class Statements(Core):
     def _Try(self, node: ast.Try, frame: Frame) -> str:
         catching = [(handler, catches(handler)) for handler in node.handlers]
         caught = frozenset().union(*(names for _, names in catching))
-        end = FALLS
         depth, maybe = len(self.stack), self.maybe
-        self.catchers.append((caught, self.maybe))
         try:
-            end = self.run(node.body, frame)
+            with self.catching(*caught):
+                end = self.run(node.body, frame)
         except Signal as signal:
-            self.catchers.pop()
             del self.stack[depth:]
             self.maybe = maybe
             names = ancestors(signal.kind)
@@ -290,7 +279,6 @@ class Statements(Core):
                 self.run(node.finalbody, frame)
                 raise
         else:
-            self.catchers.pop()
             if end == FALLS:
                 end = self.run(node.orelse, frame)
         if node.finalbody:
@@ -387,6 +375,3 @@ def _as_load(target: ast.expr) -> ast.expr:
         return ast.Attribute(target.value, target.attr, ast.Load())
     assert isinstance(target, ast.Subscript)
     return ast.Subscript(target.value, target.slice, ast.Load())
-
-
-__all__ = ["FALLS", "LEFT", "RAISED", "Statements", "Union", "shape"]

@@ -62,6 +62,29 @@ class Dictionary:
         self.exact = exact
         self.others: list[Abstract] = []
 
+    def store(self, key: Abstract, value: Abstract) -> None:
+        """``self[key] = value``."""
+        try:
+            plain = concrete(key)
+            hash(plain)
+        except (NotConcrete, TypeError):
+            if isinstance(key, (External, ClassValue, Function)):
+                self.entries[key] = value
+                return
+            self.exact = False
+            self.others.append(value)
+            return
+        self.entries[plain] = value
+
+    def update(self, value: Abstract) -> None:
+        """``self.update(value)``."""
+        if isinstance(value, Dictionary):
+            self.entries.update(value.entries)
+            self.exact = self.exact and value.exact
+            self.others += value.others
+        else:
+            self.exact = False
+
 
 class ArrayValue(NamedTuple):
     """A numpy array of the artifact."""
@@ -92,16 +115,15 @@ class Frame:
     """The names of one running function, or of a module (``names`` then stays empty: they are looked up)."""
 
     __slots__ = (
-        *("body", "cls", "first", "function", "module", "names", "outer"),
+        *("body", "cls", "first", "module", "names", "outer"),
         *("returned", "unsure", "yields", "yields_all"),
     )
 
-    def __init__(self, module: str, outer: Frame | None = None, function: Function | None = None) -> None:
+    def __init__(self, module: str, outer: Frame | None = None) -> None:
         self.module = module
         self.outer = outer
-        self.function = function
         self.names: dict[str, Abstract] = {}
-        self.cls: ClassValue | None = function.cls if function else outer.cls if outer else None
+        self.cls: ClassValue | None = outer.cls if outer else None
         self.first: Abstract = UNKNOWN
         """The first argument, for ``super()``."""
         self.body: ClassValue | None = None
@@ -117,20 +139,15 @@ class Frame:
 class Function:
     """A function of the target's source."""
 
-    __slots__ = ("cls", "frame", "name", "node", "undecorated")
+    __slots__ = ("cls", "frame", "name", "node")
 
     def __init__(
-        self,
-        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
-        frame: Frame,
-        cls: ClassValue | None = None,
-        undecorated: bool = False,
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, frame: Frame, cls: ClassValue | None = None
     ) -> None:
         self.node = node
         self.frame = frame
         self.cls = cls
         self.name = getattr(node, "name", "<lambda>")
-        self.undecorated = undecorated
 
     @property
     def module(self) -> str:
@@ -179,12 +196,6 @@ class Slice(NamedTuple):
     step: Abstract
 
 
-class InstanceDict(NamedTuple):
-    """``instance.__dict__``."""
-
-    instance: Abstract
-
-
 class ClassValue:
     """A class of the target's source.
 
@@ -212,14 +223,13 @@ class ClassValue:
 class Instance:
     """An object. ``cls`` is a :class:`ClassValue` or :class:`External`; ``attributes`` is its ``__dict__``."""
 
-    __slots__ = ("attributes", "cls", "need", "state")
+    __slots__ = ("attributes", "cls", "need")
 
     def __init__(self, cls: Abstract, attributes: Dictionary | None = None, need: Any = None) -> None:
         self.cls = cls
         self.attributes = attributes if attributes is not None else Dictionary()
         self.need = need
         """The :class:`envaudit.needs.Made` where it comes from the artifact."""
-        self.state: Abstract = UNKNOWN
 
     def __repr__(self) -> str:
         return f"<instance of {self.cls!r}>"
@@ -300,7 +310,7 @@ def abstract(value: Any) -> Abstract:
 
 def interesting(value: Abstract, depth: int = 3) -> bool:
     """Whether a value leads to an object or to code of the artifact, so that code that gets it is worth following."""
-    if isinstance(value, (Instance, ClassValue, Function, Bound, Partial, InstanceDict, Super)):
+    if isinstance(value, (Instance, ClassValue, Function, Bound, Partial, Super)):
         return True
     if depth and isinstance(value, Sequence):
         return any(interesting(item, depth - 1) for item in value.items[:20])

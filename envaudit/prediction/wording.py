@@ -10,7 +10,6 @@ from envaudit.model import How, Reason
 from envaudit.needs import Made, Needs, class_of
 from envaudit.prediction.causes import Cause
 from envaudit.prediction.core import Problem
-from envaudit.surface import Surface
 
 DISTRIBUTIONS: Final = {"sklearn": "scikit-learn", "imblearn": "imbalanced-learn", "_loss": "scikit-learn"}
 """Top-level module -> distribution, where the names differ (the projects' own installation pages)."""
@@ -45,7 +44,7 @@ def of_cause(cause: Cause, needs: Needs, train: dict[str, str]) -> Reason:
     )
 
 
-def of_problem(problem: Problem, needs: Needs, train: dict[str, str], surface: Surface) -> Reason:
+def of_problem(problem: Problem, needs: Needs, train: dict[str, str]) -> Reason:
     """A failure of the code that was played."""
     owner = _owner(problem)
     explanation = _explanation(problem, owner)

@@ -40,13 +40,15 @@ class NoModule(Exception):  # noqa: N818
 
 
 class World:
-    """Name lookup over a :class:`~envaudit.surface.Surface`. ``evaluate`` and ``truth`` are the evaluation's own."""
+    """Name lookup over a :class:`~envaudit.surface.Surface`. Four functions are the evaluation's own: ``evaluate``,
+    ``truth``, ``call`` and ``decorated``."""
 
     def __init__(self, surface: Surface) -> None:
         self.surface = surface
         self.evaluate: Callable[[ast.expr, Frame], Abstract] = lambda node, frame: UNKNOWN
         self.truth: Callable[[ast.expr, Frame], bool | None] = lambda node, frame: None
         self.call: Callable[[Abstract, list[Abstract]], Abstract] = lambda function, args: UNKNOWN
+        self.decorated: Callable[[Function, Frame], Abstract] = lambda function, frame: function
         self.packages: tuple[str, ...] = ()
         """Top-level packages that the artifact names: importing them may register modules under other names."""
         self.loader = "pickle.load"
@@ -284,7 +286,8 @@ class World:
                 self.absolute(binding.detail[0], binding.detail[1], module), binding.detail[2], module, depth
             )
         if binding.kind == "def":
-            return Function(binding.node, frame)
+            function = Function(binding.node, frame)
+            return self.decorated(function, frame) if binding.node.decorator_list else function
         if binding.kind == "class":
             return self.class_of(binding.node, frame)
         if binding.kind == "opaque":
