@@ -10,6 +10,7 @@ themselves. Values are mutable and shared where the stream shares them; the grap
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 Value = Any
@@ -17,6 +18,22 @@ Value = Any
 
 LISTED: Final = 1000
 """Items of one container that are kept; of the rest only the count, and one instance of each class not seen before."""
+
+DISTRIBUTIONS: Final = {
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "imblearn": "imbalanced-learn",
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "_loss": "scikit-learn",
+}
+"""Top-level module -> distribution, where the names differ (the projects' own installation pages). ``_loss`` is how the
+compiled classes of ``sklearn._loss`` name their module."""
+
+
+def distribution_of(module: str) -> str:
+    """The normalised name (PEP 503) of the distribution that a top-level module usually comes from."""
+    return re.sub(r"[-_.]+", "-", DISTRIBUTIONS.get(module, module)).lower()
 
 
 class Global(NamedTuple):
@@ -252,3 +269,8 @@ class Needs(NamedTuple):
     def modules(self) -> frozenset[str]:
         """The top-level modules that the file names."""
         return frozenset(item.module.partition(".")[0] for item in self.globals)
+
+    @property
+    def wanted(self) -> list[str]:
+        """The modules that loading imports: the packages first, then the modules in them, each as often as named."""
+        return [*sorted(self.modules), *(item.module for item in self.globals)]

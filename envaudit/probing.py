@@ -15,7 +15,7 @@ from envaudit.comparison import Model
 from envaudit.errors import ArtifactError, UsageError
 from envaudit.evidence import Options
 from envaudit.model import Json, Snapshot, Verdict
-from envaudit.needs import Needs
+from envaudit.needs import Needs, distribution_of
 from envaudit.reports import Probe, Probed, Search
 from envaudit.take import resolve
 
@@ -55,7 +55,7 @@ class Place:
 
         world = self.opened()
         self.options.progress(f"reading the packages of {self.name} for {artifact}")
-        world.surface.prefetch([*sorted(needs.modules), *(item.module for item in needs.globals)])
+        world.surface.prefetch(needs.wanted)
         self.options.progress(f"predicting {artifact}")
         return predict(needs, world, artifact, train)._replace(target=self.target)
 
@@ -217,8 +217,6 @@ def facts(needs: Needs) -> dict[str, Json]:
 
 def packages(needs: Needs) -> list[str]:
     """The distributions that a file names, by what their modules are usually called, and the one that reads it."""
-    from envaudit.prediction.wording import DISTRIBUTIONS
-
     own = {*sys.stdlib_module_names, *_OLD_LIBRARY, "__main__", "__mp_main__"}
     tops = {*needs.modules, needs.loader.partition(".")[0]} - own
-    return sorted({DISTRIBUTIONS.get(top, top).replace("_", "-").lower() for top in tops})
+    return sorted({distribution_of(top) for top in tops})

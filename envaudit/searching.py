@@ -18,9 +18,9 @@ from packaging.version import InvalidVersion, Version
 
 from envaudit.errors import TargetError, UsageError
 from envaudit.knowledge import load
+from envaudit.needs import DISTRIBUTIONS, distribution_of
 from envaudit.prediction.evaluation import Evaluation
 from envaudit.prediction.outcome import predict
-from envaudit.prediction.wording import DISTRIBUTIONS
 from envaudit.reports import Search, Tried
 from envaudit.surface._distributions import Distributions
 from envaudit.surface.wheels import Index, WheelTree, wheel
@@ -54,7 +54,7 @@ class Finder:
         Raises :class:`~envaudit.errors.UsageError` for a distribution that it does not have, and
         :class:`~envaudit.errors.TargetError` where it cannot be read.
         """
-        self.name = str(canonicalize_name(DISTRIBUTIONS.get(distribution, distribution)))
+        self.name = distribution_of(distribution)
         self._options = options
         self._index = index or Index()
         options.progress(f"reading which releases of {self.name} there are")
@@ -177,7 +177,7 @@ class _Attempt:
             clash = next(self._clashes(needs), "")
             if clash:
                 return Tried(self._version, also=also, error=clash)
-            self._surface.prefetch([*sorted(needs.modules), *(item.module for item in needs.globals)])
+            self._surface.prefetch(needs.wanted)
             verdict = predict(needs, self._world, path, train)
         except TargetError as error:
             return Tried(self._version, error=str(error), unread=True)
@@ -196,7 +196,7 @@ class _Attempt:
     def _clashes(self, needs: Needs) -> Iterator[str]:
         """Why packages of the target that the file uses do not work with this release."""
         new = {self._name: self._version, **self._also}
-        used = {str(canonicalize_name(DISTRIBUTIONS.get(name, name))) for name in needs.modules}
+        used = {distribution_of(name) for name in needs.modules}
         involved = set(used)
         for package in sorted(used - set(new)):
             for requirement in _required(_distributions(self._beneath, package), package, self._beneath):

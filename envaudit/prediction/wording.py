@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from packaging.utils import canonicalize_name
-
 from envaudit.model import How, Reason
-from envaudit.needs import Made, Needs, class_of
+from envaudit.needs import Made, Needs, class_of, distribution_of
 from envaudit.prediction.causes import Cause
 from envaudit.prediction.core import Problem
-
-DISTRIBUTIONS: Final = {"sklearn": "scikit-learn", "imblearn": "imbalanced-learn", "_loss": "scikit-learn"}
-"""Top-level module -> distribution, where the names differ (the projects' own installation pages)."""
 
 
 def of_cause(cause: Cause, needs: Needs, train: dict[str, str]) -> Reason:
@@ -99,7 +92,7 @@ def mending(module: str, needs: Needs, train: dict[str, str], subject: str) -> s
     """The command that brings the version with which the file was written; in words where that is not known."""
     if subject.startswith("numpy._core"):
         return "pip install 'numpy>=2', which the file was written with"
-    name = canonicalize_name(DISTRIBUTIONS.get(module, module))
+    name = distribution_of(module)
     stated = needs.versions.get(name)
     version = train.get(name) or (stated[-1] if stated else "")
     if version:

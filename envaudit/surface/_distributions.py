@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from envaudit.needs import DISTRIBUTIONS as USUAL
+from envaudit.needs import distribution_of
 from envaudit.surface.tree import Tree
 
+__all__ = ["USUAL", "Distribution", "Distributions", "normalised"]
+
 _FOLDER = re.compile(r"(?P<name>[^-]+)(?:-(?P<version>[^-]+))?.*\.(?:dist-info|egg-info)$")
-USUAL = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow", "cv2": "opencv-python"}
-"""Where to look first; nothing rests on it."""
 
 
 class Distribution(NamedTuple):
@@ -64,7 +66,7 @@ class Distributions:
         """The distribution that installed a top-level module. One named like the module need not be the one."""
         if module not in self._of_module:
             everything = self.by_name()
-            likely = (everything.get(normalised(name)) for name in (USUAL.get(module, module), module))
+            likely = (everything.get(name) for name in (distribution_of(module), normalised(module)))
             candidates = dict.fromkeys([*filter(None, likely), *everything.values()])
             self._of_module[module] = next((item for item in candidates if _provides(item, module)), None)
         return self._of_module[module]
