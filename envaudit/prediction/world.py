@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from envaudit.prediction.bindings import Binding, Bindings, Guard, catches, imported
+from envaudit.prediction.bindings import Binding, Guard, ModuleBindings, catches, imported, of_source
 from envaudit.prediction.values import (
     UNKNOWN,
     Abstract,
@@ -57,22 +57,19 @@ class World:
         self.members: dict[tuple[int, str], Abstract] = {}
         """(class, name) -> what the class body binds to the name."""
         self._aliases: dict[tuple[str, tuple[str, ...]], str | None] = {}
-        self._bindings: dict[str, Bindings | None] = {}
+        self._bindings: dict[str, ModuleBindings | None] = {}
         self._found: dict[tuple[str, str], Abstract] = {}
         self._running: set[tuple[str, str]] = set()
         self._classes: dict[int, ClassValue] = {}
 
-    def bindings(self, module: str) -> Bindings | None:
+    def bindings(self, module: str) -> ModuleBindings | None:
         """What the module's source binds; None where there is no source to read."""
         if module not in self._bindings:
             text = self.surface.source(module)
-            found = None
-            if text is not None:
-                try:
-                    found = Bindings(ast.parse(text))
-                except (SyntaxError, ValueError, RecursionError, MemoryError):
-                    found = None
-            self._bindings[module] = found
+            try:
+                self._bindings[module] = None if text is None else of_source(text, self.surface.facts)
+            except (RecursionError, MemoryError):
+                self._bindings[module] = None
         return self._bindings[module]
 
     def frame(self, module: str) -> Frame:
@@ -102,8 +99,7 @@ class World:
             if self.surface.find(name) is None:
                 mark = re.compile(rf"__pyx_[a-z]+_{len(name)}{re.escape(name)}_|\0{re.escape(name)}\.[A-Z]".encode())
                 for module in self._extensions_named(name):
-                    found = self.surface.find(module)
-                    data = found.tree.read(found.path) if found is not None and found.tree is not None else None
+                    data = self.surface.read(module)
                     if data is not None and mark.search(data):
                         self._aliases[key] = module
                         break
@@ -192,7 +188,7 @@ class World:
                 return MISSING
         return External(module, name)
 
-    def _elsewhere(self, table: Bindings, module: str, name: str, depth: int) -> Abstract:
+    def _elsewhere(self, table: ModuleBindings, module: str, name: str, depth: int) -> Abstract:
         """A name that no statement of the module binds: star imports, submodules, ``__getattr__``, dynamic code."""
         for binding in reversed(table.stars):
             source = self.absolute(str(binding.detail[0]), int(binding.detail[1]), module)

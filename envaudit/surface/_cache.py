@@ -1,7 +1,6 @@
 """What was read from a package index, kept on disk: pages by index and name, members of wheels by the wheel's SHA-256.
 
-``$ENVAUDIT_CACHE``, else ``$XDG_CACHE_HOME/envaudit``, else ``~/.cache/envaudit``; it can be deleted at any time. A
-cache that cannot be written is no error.
+The folder can be deleted at any time. A cache that cannot be written is no error.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import os
 import posixpath
 import re
 import time
+from contextlib import suppress
 from typing import Final
 
 from envaudit.model import Json
@@ -19,13 +19,31 @@ from envaudit.model import Json
 _FORM: Final = 1
 
 
+def home(folder: str | None = None) -> str:
+    """The folder of everything that is kept: the one given, else ``$ENVAUDIT_CACHE``, else
+    ``$XDG_CACHE_HOME/envaudit``, else ``~/.cache/envaudit`` (XDG Base Directory Specification)."""
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return folder or os.environ.get("ENVAUDIT_CACHE") or os.path.join(user, "envaudit")
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a file whole or not at all; where it cannot be written there is none."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(temporary, "wb") as stream:
+            stream.write(data)
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            os.remove(temporary)
+
+
 class Cache:
     """The folder, and what may be in it."""
 
     def __init__(self, folder: str | None = None) -> None:
-        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        chosen = folder or os.environ.get("ENVAUDIT_CACHE") or os.path.join(home, "envaudit")
-        self.folder = os.path.join(chosen, f"wheels-{_FORM}")
+        self.folder = os.path.join(home(folder), f"wheels-{_FORM}")
 
     def page(self, index: str, name: str) -> tuple[float, list[Json]] | None:
         """When a distribution's page was read, and its files; None where it was not."""
@@ -37,7 +55,7 @@ class Cache:
 
     def keep_page(self, index: str, name: str, files: list[Json]) -> None:
         """Keep a distribution's files."""
-        self._write(self._page(index, name), json.dumps({"read": time.time(), "files": files}).encode())
+        write(self._page(index, name), json.dumps({"read": time.time(), "files": files}).encode())
 
     def listing(self, wheel: str) -> list[str] | None:
         """The members of a wheel; None where they are not known."""
@@ -46,7 +64,7 @@ class Cache:
 
     def keep_listing(self, wheel: str, members: list[str]) -> None:
         """Keep the members' names."""
-        self._write(os.path.join(self.folder, wheel, "members.json"), json.dumps(members).encode())
+        write(os.path.join(self.folder, wheel, "members.json"), json.dumps(members).encode())
 
     def member(self, wheel: str, path: str) -> bytes | None:
         """The contents of a member, if they were kept."""
@@ -63,7 +81,7 @@ class Cache:
         """Keep a member's contents."""
         place = self._member(wheel, path)
         if place is not None:
-            self._write(place, data)
+            write(place, data)
 
     def has_member(self, wheel: str, path: str) -> bool:
         """Whether a member's contents were kept."""
@@ -78,16 +96,6 @@ class Cache:
         if path != posixpath.normpath(path) or path.startswith(("/", "..")) or "\0" in path or "\\" in path:
             return None
         return os.path.join(self.folder, wheel, "members", *path.split("/"))
-
-    def _write(self, path: str, data: bytes) -> None:
-        temporary = f"{path}.{os.getpid()}.tmp"
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(temporary, "wb") as stream:
-                stream.write(data)
-            os.replace(temporary, path)
-        except OSError:
-            return
 
 
 def identity(filename: str, sha256: str | None, url: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from envaudit.surface import _stdlib
 from envaudit.surface._distributions import USUAL, Distributions, normalised
+from envaudit.surface._facts import Facts
 from envaudit.surface.platform import Platform
 from envaudit.surface.tree import FolderTree, Kind, ModuleFile, Tree
 
@@ -67,7 +68,10 @@ class Surface:
         self.assumptions = tuple(assumptions)
         """What had to be assumed to look at all, in words."""
         self._found: dict[str, ModuleFile | None] = {}
+        self._sources: dict[str, str | None] = {}
         self._extensions: dict[str, Extension | None] = {}
+        self.facts = Facts()
+        """What is kept between two looks at the same files."""
         self.distributions = Distributions(self.trees)
 
     @classmethod
@@ -83,13 +87,18 @@ class Surface:
             self._found[module] = self._find(module)
         return self._found[module]
 
+    def read(self, module: str) -> bytes | None:
+        """The contents of the file that a module is loaded from; None where it has none, or none that can be read."""
+        found = self.find(module)
+        return None if found is None or found.tree is None else found.tree.read(found.path)
+
     def source(self, module: str) -> str | None:
         """The text of a module's source, decoded as PEP 263 says; None where it has none, or none that decodes."""
-        found = self.find(module)
-        if found is None or found.tree is None or not found.path.endswith(".py"):
-            return None
-        data = found.tree.read(found.path)
-        return None if data is None else decoded(data)
+        if module not in self._sources:
+            found = self.find(module)
+            data = self.read(module) if found is not None and found.path.endswith(".py") else None
+            self._sources[module] = None if data is None else decoded(data)
+        return self._sources[module]
 
     def extension(self, module: str) -> Extension | None:
         """The facts that a compiled module's file shows; None where it is none or cannot be read."""
