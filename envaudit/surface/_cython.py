@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from envaudit.surface._layouts import Layout
+from envaudit.surface._shapes import Layout, Signature
 
 _COMMENT: Final = re.compile(r"#[^\n]*")
 _DOCSTRING: Final = re.compile(r'"""(?:.|\n)*?"""|\'\'\'(?:.|\n)*?\'\'\'')
@@ -41,19 +41,6 @@ _LINE: Final = 400
 
 Text = Callable[[str], "str | None"]
 """Dotted module -> the text of its .pxd, or None."""
-
-
-class Signature(NamedTuple):
-    """How a function of a module, or a method of one of its classes, may be called."""
-
-    positional: tuple[str, ...]
-    """Names of the arguments that can be given by position, ``self`` included."""
-    required: int
-    """How many of them have no default."""
-    varargs: bool = False
-    keyword_only: tuple[str, ...] = ()
-    keywords: bool = False
-    """Whether there is a ``**``."""
 
 
 def _cleaned(text: str) -> str:

@@ -9,23 +9,16 @@ without symbols, and they are what the module really compares with.
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from envaudit.surface._elf import Binary
+from envaudit.surface._shapes import Layout
 
 _GROUP_AT: Final = 92
 """Offset of ``typegroup`` in ``__Pyx_TypeInfo`` where pointers have 64 bits."""
 _FIELDS: Final = 256
 _DEPTH: Final = 8
 _LETTERS: Final = {"I": "i", "U": "u", "R": "f", "C": "c", "H": "u", "O": "O", "P": "u"}
-
-
-class Layout(NamedTuple):
-    """How a C struct lies in memory."""
-
-    fields: tuple[tuple[str, str, int], ...]
-    """``(name, numpy dtype string, offset)``, in the order of declaration."""
-    itemsize: int
 
 
 class _Image:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
+
+from envaudit.surface._names import Names
 
 _IDENTIFIER: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 _ENDED: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\0")
@@ -25,35 +27,6 @@ _LONGEST: Final = 1 << 20
 _JOINS_STRINGS: Final = re.compile(rb"\0_cython_3_(?:[2-9]|[1-9]\d)_")
 """The name under which modules of such a Cython share their types."""
 _ZSTANDARD: Final = b"\x28\xb5\x2f\xfd"
-
-
-class Names(Set[str]):
-    """The identifiers of a module's strings. What is ``not in`` it, the module surely does not offer; what is in it may
-    also be a part of another string, a local name or a word of a message."""
-
-    def __init__(self, exact: Iterable[str], ended: bytes = b"", joined: bytes | None = b"") -> None:
-        """``ended``: strings with their final zeros; ``joined``: such whose borders are lost (None: unreadable)."""
-        self._exact = frozenset(exact)
-        self._ended = ended
-        self._joined = joined
-
-    def __contains__(self, name: object) -> bool:
-        if name in self._exact or self._joined is None:
-            return True
-        if not isinstance(name, str):
-            return False
-        data = name.encode()
-        return data + b"\0" in self._ended or data in self._joined
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._exact)
-
-    def __len__(self) -> int:
-        return len(self._exact)
-
-    @classmethod
-    def _from_iterable(cls, it: Iterable[str]) -> Names:  # type: ignore[override]
-        return cls(it)
 
 
 def identifiers(constants: list[bytes], order: str) -> tuple[Names, list[bytes]]:

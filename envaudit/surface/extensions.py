@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Set
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from envaudit.surface import _checksums, _cython, _elf, _layouts, _strings
-from envaudit.surface._cython import Signature
-from envaudit.surface._layouts import Layout
+from envaudit.model import Json
+from envaudit.surface import _binary
+from envaudit.surface._names import Names
+from envaudit.surface._shapes import Layout, Signature
 from envaudit.surface.tree import ModuleFile
 
 if TYPE_CHECKING:
@@ -21,24 +23,54 @@ if TYPE_CHECKING:
 __all__ = ["Extension", "Layout", "Signature", "read"]
 
 
-class Extension(NamedTuple):
-    """The facts of one extension module."""
+class Extension:
+    """The facts of one extension module; those of the sources that lie beside it are read when they are asked for."""
 
-    names: Set[str]
-    """Every identifier that occurs as a string: what is not in it, the module surely does not offer."""
-    checksums: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
-    """Member names (``"quantile"``, ``"_dtype, _ndarray"``, ``""``) -> the checksums that stand for such a state."""
-    unpicklers: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
-    """``__pyx_unpickle_CLASS`` -> the checksums that it accepts, where the binary tells them apart by class."""
-    structs: dict[str, Layout] = {}  # noqa: RUF012
-    """C structs by name: those that the module takes in buffers, and those that its .pxd and .pyx declare."""
-    functions: dict[str, Signature] = {}  # noqa: RUF012
-    """``name`` and ``Class.name`` -> signature; empty where no .pyx is shipped."""
-    types: Set[str] | None = None
-    """Capitalised names that its strings show as names of classes: a class that is not among them is not offered. None
-    where that cannot be told."""
-    source: str | None = None
-    """The text of the .pyx (or .pyx.tp: before templating) where it is shipped."""
+    def __init__(self, surface: Surface, found: ModuleFile, facts: Json) -> None:
+        """``facts`` are what :func:`envaudit.surface._binary.drawn` makes of the module's file."""
+        self._surface = surface
+        self._found = found
+        self.names: Set[str] = Names.of_plain(facts["names"])
+        """Every identifier that occurs as a string: what is not in it, the module surely does not offer."""
+        self.types: Set[str] | None = None if facts["types"] is None else frozenset(facts["types"].split())
+        """Capitalised names that its strings show as names of classes: a class that is not among them is not offered.
+        None where that cannot be told."""
+        self.checksums = {members: tuple(values) for members, values in facts["checksums"].items()}
+        """Member names (``"quantile"``, ``"_dtype, _ndarray"``, ``""``) -> checksums that stand for such a state."""
+        self.unpicklers = {function: tuple(values) for function, values in facts["unpicklers"].items()}
+        """``__pyx_unpickle_CLASS`` -> the checksums that it accepts, where the binary tells them apart by class."""
+        self._layouts = {
+            name: Layout(tuple((field, spec, offset) for field, spec, offset in fields), size)
+            for name, (fields, size) in facts["structs"].items()
+        }
+
+    @cached_property
+    def source(self) -> str | None:
+        """The text of the .pyx (or .pyx.tp: before templating) where it is shipped."""
+        return _beside(self._found, ".pyx")
+
+    @cached_property
+    def structs(self) -> dict[str, Layout]:
+        """C structs by name: those that the module takes in buffers, and those that its .pxd and .pyx declare."""
+        from envaudit.surface import _cython
+
+        declared = _beside(self._found, ".pxd")
+
+        def declaration(module: str) -> str | None:
+            return declared if module == self._found.module else pxd(self._surface, module)
+
+        found: dict[str, Layout] = {}
+        for text in (self.source, declared):
+            if text is not None:
+                found.update(_cython.structs(self._found.module, text, declaration))
+        return {**found, **self._layouts}
+
+    @cached_property
+    def functions(self) -> dict[str, Signature]:
+        """``name`` and ``Class.name`` -> signature; empty where no .pyx is shipped."""
+        from envaudit.surface import _cython
+
+        return {} if self.source is None else _cython.functions(self.source)
 
     def offers(self, name: str) -> bool:
         """Whether the module may offer a name; False only where it surely does not."""
@@ -58,32 +90,12 @@ class Extension(NamedTuple):
 
 def read(surface: Surface, found: ModuleFile) -> Extension | None:
     """The facts of the extension module that was found; None where its file is no shared object."""
-    data = found.tree.read(found.path) if found.tree else None
-    binary = _elf.parse(data) if data else None
-    if binary is None:
+    data = surface.read(found.module)
+    if data is None:
         return None
-    constants = binary.constants()
-    names, packed = _strings.identifiers(constants, binary.order)
-    checksums = _checksums.accepted([*constants, *packed], binary)
-    source = _beside(found, ".pyx")
-    declared = _beside(found, ".pxd")
-
-    def declaration(module: str) -> str | None:
-        return declared if module == found.module else pxd(surface, module)
-
-    structs = {}
-    for text in (source, declared):
-        if text is not None:
-            structs.update(_cython.structs(found.module, text, declaration))
-    return Extension(
-        names=names,
-        checksums=checksums,
-        unpicklers=_checksums.by_function(checksums, binary),
-        structs={**structs, **_layouts.layouts(binary)},
-        functions=_cython.functions(source) if source is not None else {},
-        types=_strings.types(constants, packed, found.module.rpartition(".")[2]),
-        source=source,
-    )
+    name = found.module.rpartition(".")[2]
+    facts = surface.facts.kept(f"binary {name}", data, lambda: _binary.drawn(data, name), *_binary.CODE)
+    return None if facts is None else Extension(surface, found, facts)
 
 
 def _beside(found: ModuleFile, suffix: str) -> str | None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envaudit.surface import _cython, _elf, _layouts, _strings
-from envaudit.surface._layouts import Layout
+from envaudit.surface._shapes import Layout
 
 
 @pytest.mark.parametrize(
