@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from envaudit.model import (
         Answer,
+        Artifact,
         Comparison,
         Component,
         Drift,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
         Finding,
         Gap,
         Reason,
+        RecordedAnswer,
+        RecordedSample,
         Severity,
         Snapshot,
         TargetInfo,
@@ -45,6 +48,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "Artifact",
     "ArtifactError",
     "Comparison",
     "Component",
@@ -60,6 +64,8 @@ __all__ = [
     "Probe",
     "Probed",
     "Reason",
+    "RecordedAnswer",
+    "RecordedSample",
     "SandboxError",
     "Search",
     "Severity",

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from envaudit.errors import UsageError
 from envaudit.evidence import Options
-from envaudit.model import Comparison, Snapshot, Verdict
+from envaudit.model import Artifact, Comparison, RecordedSample, Snapshot, Verdict
 from envaudit.reports import Probe
 
 if TYPE_CHECKING:
     from envaudit.probing import Execute
+    from envaudit.recording import Record
+    from envaudit.sandbox import Expectation
 
 Path = str | os.PathLike[str]
 
@@ -24,6 +27,10 @@ def snapshot(
     timeout: float = 60.0,
     pull: bool = False,
     pip: bool = False,
+    models: Path | Iterable[Path] = (),
+    loader: str | None = None,
+    sample: Path | None = None,
+    unsafe: bool = False,
 ) -> Snapshot:
     """Look at an environment.
 
@@ -31,12 +38,16 @@ def snapshot(
     is the environment that this process runs in. ``python`` overrides which interpreter inside of the target is
     looked at; ``timeout`` is in seconds; ``pull`` allows an absent image to be pulled; ``pip`` asks pip as well.
 
-    Raises :class:`~envaudit.errors.EnvauditError` where the target does not exist or cannot be looked at.
-    """
-    from envaudit.take import HERE, take
+    ``models`` are files whose digests and needs are to be kept (:attr:`Snapshot.artifacts`). With ``sample``, a file
+    with input, each of them is really loaded in the target, in a sandbox, and its answers are kept too; ``loader`` is
+    the call that reads them (default: by the file), ``unsafe`` allows to do it where there is no sandbox.
 
-    text = HERE if target is None else os.fspath(target)
-    return take(text, Options(python=python, timeout=timeout, pull=pull, pip=pip))
+    Raises :class:`~envaudit.errors.EnvauditError` where the target does not exist or cannot be looked at, a model file
+    cannot be read, or gives no answers.
+    """
+    options = Options(python=python, timeout=timeout, pull=pull, pip=pip)
+    place, given = (None if path is None else os.fspath(path) for path in (target, sample))
+    return take_with(place, options, _paths(models), given, loader, unsafe=unsafe)
 
 
 def compare(
@@ -69,7 +80,7 @@ def probe(
     find: str | None = None,
     run: bool = False,
     sample: Path | None = None,
-    expect: Path | None = None,
+    expect: Path | Snapshot | None = None,
     unsafe: bool = False,
     python: str | None = None,
     timeout: float = 60.0,
@@ -79,8 +90,9 @@ def probe(
 
     ``loader`` is the call that will read them (default: by the file). ``find`` names a distribution: which of its
     releases would make them load and predict there (:attr:`Probed.search`)? ``run`` also really loads them there in a
-    sandbox; ``sample`` names a file with input to call them on, ``expect`` one with training's answers to it, and
-    ``unsafe`` allows it where there is no sandbox. The other parameters are those of :func:`snapshot`.
+    sandbox; ``sample`` names a file with input to call them on, ``expect`` one with training's answers to it (or the
+    snapshot that holds them), and ``unsafe`` allows it where there is no sandbox. The other parameters are those of
+    :func:`snapshot`.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several, those that cannot
     be read say so in :attr:`Probed.error`.
@@ -89,14 +101,24 @@ def probe(
 
     options = Options(python=python, timeout=timeout, pull=pull)
     place = None if target is None else os.fspath(target)
+    paths = _paths(models)
     execute = None
     if run or sample is not None or expect is not None or unsafe:
-        files = (None if path is None else os.fspath(path) for path in (sample, expect))
-        execute = executor(place if run else None, options, *files, unsafe=unsafe)
-    return probing.probe(_paths(models), place, loader=loader, execute=execute, options=options, find=find)
+        given = None if sample is None else os.fspath(sample)
+        wanted = expect if expect is None or isinstance(expect, Snapshot) else os.fspath(expect)
+        execute = executor(place if run else None, options, paths, given, wanted, unsafe=unsafe)
+    return probing.probe(paths, place, loader=loader, execute=execute, options=options, find=find)
 
 
-def executor(target: str | None, options: Options, sample: str | None, expect: str | None, *, unsafe: bool) -> Execute:
+def executor(
+    target: str | None,
+    options: Options,
+    models: list[str],
+    sample: str | None,
+    expect: str | Snapshot | None,
+    *,
+    unsafe: bool,
+) -> Execute:
     """How files are really loaded in a target. The sample is read at once: a mistake in it is told before a long look.
 
     This is the only way from a probe into the sandbox.
@@ -108,14 +130,63 @@ def executor(target: str | None, options: Options, sample: str | None, expect: s
     from envaudit import sandbox
 
     given = None if sample is None else sandbox.read_sample(sample)
-    wanted = None if expect is None else sandbox.read_expectation(expect)
+    wanted = {} if expect is None or sample is None else _expectations(models, sample, expect)
 
     def execute(model: str, loader: str) -> Verdict:
+        expected = wanted.get(model)
         return sandbox.execute(
-            model, target, loader=loader, options=options, sample=given, expect=wanted, unsafe=unsafe
+            model, target, loader=loader, options=options, sample=given, expect=expected, unsafe=unsafe
         )
 
     return execute
+
+
+def _expectations(models: list[str], sample: str, expect: str | Snapshot) -> dict[str, Expectation]:
+    """What each model file is to answer: what the file with answers says, or what a snapshot has recorded of it."""
+    from envaudit import recording, sandbox
+
+    wanted = sandbox.read_expectation(expect) if isinstance(expect, str) else expect
+    if isinstance(wanted, sandbox.Expectation):
+        return dict.fromkeys(models, wanted)
+    where = expect if isinstance(expect, str) else "the snapshot"
+    found = {}
+    for model in models:
+        with suppress(OSError):  # who reads the file tells why it cannot be read
+            artifact = recording.recorded(wanted, where, model, sample)
+            found[model] = sandbox.Expectation(artifact.answers, artifact.sample and artifact.sample.form)
+    return found
+
+
+def take_with(
+    target: str | None, options: Options, models: list[str], sample: str | None, loader: str | None, *, unsafe: bool
+) -> Snapshot:
+    """:func:`snapshot`, with the options as one and every path a text; None is the environment of this process."""
+    from envaudit.take import HERE, take
+
+    place = HERE if target is None else target
+    if not models and (sample is not None or loader is not None):
+        raise UsageError("a sample and a loader only matter to a model file (--model FILE)")
+    if sample is None and unsafe:
+        raise UsageError("unsafe only matters to a run, for which a sample is needed (--sample FILE)")
+    if not models:
+        return take(place, options)
+    from envaudit import recording
+
+    record = None if sample is None else _recorder(place, options, sample, unsafe=unsafe)
+    return recording.take_with(place, options, models, loader=loader, record=record)
+
+
+def _recorder(target: str, options: Options, sample: str, *, unsafe: bool) -> Record:
+    """How the answers of files in a target are recorded. This is the only way from a snapshot into the sandbox."""
+    from envaudit import recording, sandbox
+
+    given, source = sandbox.read_sample(sample), RecordedSample(*recording.fingerprint(sample))
+
+    def record(model: str, artifact: Artifact) -> Artifact:
+        found = sandbox.record(model, target, loader=artifact.loader, options=options, sample=given, unsafe=unsafe)
+        return artifact._replace(sample=source._replace(form=found.form), answers=found.answers, failed=found.failed)
+
+    return record
 
 
 def _paths(models: Path | Iterable[Path]) -> list[str]:

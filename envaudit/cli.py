@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from envaudit import __version__
+from envaudit import __version__, options
 from envaudit.argv import Argument, Option, parameters, parse
 
 OK: Final = 0
@@ -17,45 +17,27 @@ DIFFERENT: Final = 1
 FAILED: Final = 2
 INTERRUPTED: Final = 130
 
-_TARGET_HELP = "A path (venv, interpreter, lockfile, snapshot), an image, or KIND://REFERENCE."
-_Python = Annotated[
-    str | None, Option(("--python",), "The interpreter inside of the target, instead of the one that is found.", "PATH")
-]
-_Timeout = Annotated[float, Option(("--timeout",), "Seconds until a live target counts as hanging.", "SECONDS")]
-_Format = Annotated[str, Option(("--format",), "How to report: text or json.", "FORMAT", ("text", "json"))]
-_Loader = Annotated[
-    str | None,
-    Option(
-        ("--loader",),
-        "The call that will read the files, where the file does not tell: pickle.load, joblib.load, ...",
-        "CALL",
-        ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "numpy.load"),
-    ),
-]
-_Pull = Annotated[bool, Option(("--pull",), "Pull the image if the local engine does not have it.")]
-
 
 def snapshot(
-    target: Annotated[str | None, Argument("TARGET", f"{_TARGET_HELP} Default: this environment.")] = None,
-    output: Annotated[
-        str | None,
-        Option(("-o", "--output"), "Write to FILE (whole or not at all) instead of standard output.", "FILE"),
-    ] = None,
-    python: _Python = None,
-    timeout: _Timeout = 60.0,
-    pull: _Pull = False,
-    pip: Annotated[
-        bool, Option(("--pip",), "Also ask pip in a local environment and note where it disagrees.")
-    ] = False,
-    strict: Annotated[bool, Option(("--strict",), "Exit 2 if any part was not seen.")] = False,
+    target: options.Target = None,
+    output: options.Output = None,
+    model: options.Kept = (),
+    sample: options.RecordedSample = None,
+    loader: options.Loader = None,
+    unsafe: options.RecordedUnsafe = False,
+    python: options.Python = None,
+    timeout: options.Timeout = 60.0,
+    pull: options.Pull = False,
+    pip: options.Pip = False,
+    strict: options.AllSeen = False,
 ) -> int:
-    """Write down what an environment consists of, as JSON."""
-    from envaudit import store
+    """Write down what an environment consists of, as JSON; with --model and --sample also what models answer in it."""
+    from envaudit import api, store
     from envaudit.evidence import Options
-    from envaudit.reports import by_reason
-    from envaudit.take import HERE, take
+    from envaudit.reports import by_reason, of_artifact
 
-    taken = take(target or HERE, Options(python, timeout, pull, pip, _progress()))
+    settings = Options(python, timeout, pull, pip, _progress())
+    taken = api.take_with(target, settings, list(model), sample, loader, unsafe=unsafe)
     _clear()
     if output is None or output == "-":
         _print(store.dumps(taken))
@@ -63,6 +45,8 @@ def snapshot(
         store.write(taken, output)
         counts = ", ".join(f"{len(names)} {kind}" for kind, names in taken.components.items() if names)
         _say(f"wrote {output}: {counts}")
+        for artifact in taken.artifacts:
+            _say(of_artifact(artifact))
         environment = taken.target.environment
         if environment is not None and environment.others:
             _say(f"looked at {environment.prefix}; also there, not looked at: {', '.join(environment.others)}")
@@ -72,33 +56,18 @@ def snapshot(
 
 
 def compare(
-    train: Annotated[str, Argument("TRAIN", f"What training used. {_TARGET_HELP}")],
-    serve: Annotated[str, Argument("SERVE", f"What serving has. {_TARGET_HELP}")],
-    format: _Format = "text",  # noqa: A002
-    fail_on: Annotated[
-        str,
-        Option(
-            ("--fail-on",),
-            "Exit 1 from this severity on: error, warning, note or never.",
-            "SEVERITY",
-            ("error", "warning", "note", "never"),
-        ),
-    ] = "error",
-    strict: Annotated[
-        bool, Option(("--strict",), "Exit 2 if a part was not seen, so that a rule could not judge.")
-    ] = False,
-    drift: Annotated[bool, Option(("--drift",), "List every difference that no rule judges.")] = False,
-    python: _Python = None,
-    train_python: Annotated[
-        str | None, Option(("--train-python",), "The same as --python, for TRAIN (--python is for SERVE).", "PATH")
-    ] = None,
-    timeout: _Timeout = 60.0,
-    pull: _Pull = False,
-    model: Annotated[
-        tuple[str, ...],
-        Option(("--model",), "A model file to be served: is it hit? May be given several times.", "FILE"),
-    ] = (),
-    loader: _Loader = None,
+    train: options.Train,
+    serve: options.Serve,
+    format: options.Format = "text",  # noqa: A002
+    fail_on: options.Severity = "error",
+    strict: options.AllJudged = False,
+    drift: options.Drift = False,
+    python: options.Python = None,
+    train_python: options.TrainPython = None,
+    timeout: options.Timeout = 60.0,
+    pull: options.Pull = False,
+    model: options.Served = (),
+    loader: options.Loader = None,
 ) -> int:
     """Say whether SERVE satisfies what TRAIN used: what will break, why, and the command that mends it."""
     from envaudit import comparison, registry
@@ -108,13 +77,13 @@ def compare(
 
     progress = _progress()
     before = take(train, Options(train_python, timeout, pull, False, progress))
-    after = take(serve, Options(python, timeout, pull, False, progress))
+    settings = Options(python, timeout, pull, False, progress)
+    after = take(serve, settings)
     models: tuple[comparison.Model, ...] = ()
     if model:
         from envaudit import probing
 
-        options = Options(python, timeout, pull, False, progress)
-        models = probing.audit(model, serve, before, after, loader=loader, options=options)
+        models = probing.audit(model, serve, before, after, loader=loader, options=settings)
     result = comparison.compare(before, after, models)
     _clear()
     limit: Any = None if fail_on == "never" else fail_on
@@ -129,40 +98,21 @@ def compare(
 
 
 def probe(
-    models: Annotated[tuple[str, ...], Argument("MODEL...", "Model files: pickle, joblib, torch, npy, npz.")],
-    target: Annotated[
-        str | None, Option(("--in",), f"Say what will happen to them there. {_TARGET_HELP}", "TARGET")
-    ] = None,
-    loader: _Loader = None,
-    find: Annotated[
-        str | None,
-        Option(("--find",), "With --in: which releases of this package would load and predict them?", "PACKAGE"),
-    ] = None,
-    format: _Format = "text",  # noqa: A002
-    fail_on: Annotated[
-        str,
-        Option(
-            ("--fail-on",),
-            "Exit 1 if a file will not: load; load and predict; load, predict and answer the same; or never.",
-            "ANSWER",
-            ("load", "predict", "same", "never"),
-        ),
-    ] = "same",
-    strict: Annotated[bool, Option(("--strict",), "Exit 2 if an answer is unknown.")] = False,
-    verbose: Annotated[bool, Option(("-v", "--verbose"), "List every name that a file asks for.")] = False,
-    run: Annotated[bool, Option(("--run",), "Also really load the files in TARGET, in a sandbox.")] = False,
-    sample: Annotated[
-        str | None, Option(("--sample",), "With --run: input to call them on (.npy, .csv or .json).", "FILE")
-    ] = None,
-    expect: Annotated[
-        str | None, Option(("--expect",), "With --run: the answers of training to it (.json or .npy).", "FILE")
-    ] = None,
-    unsafe: Annotated[
-        bool, Option(("--unsafe",), "With --run: run where there is no sandbox; the file can then do what you can.")
-    ] = False,
-    python: _Python = None,
-    timeout: _Timeout = 60.0,
-    pull: _Pull = False,
+    models: options.Models,
+    target: options.In = None,
+    loader: options.Loader = None,
+    find: options.Find = None,
+    format: options.Format = "text",  # noqa: A002
+    fail_on: options.Question = "same",
+    strict: options.AllAnswered = False,
+    verbose: options.Verbose = False,
+    run: options.Run = False,
+    sample: options.Sample = None,
+    expect: options.Expect = None,
+    unsafe: options.Unsafe = False,
+    python: options.Python = None,
+    timeout: options.Timeout = 60.0,
+    pull: options.Pull = False,
 ) -> int:
     """Say what model files need, without loading them; and with --in, whether they will load, predict and answer the
     same there."""
@@ -171,11 +121,11 @@ def probe(
     from envaudit.model import QUESTIONS
     from envaudit.reports import Report, View, refused, unsure
 
-    options = Options(python, timeout, pull, False, _progress())
+    settings = Options(python, timeout, pull, False, _progress())
     execute = None
     if run or sample is not None or expect is not None or unsafe:
-        execute = api.executor(target if run else None, options, sample, expect, unsafe=unsafe)
-    result = probing.probe(models, target, loader=loader, execute=execute, options=options, find=find)
+        execute = api.executor(target if run else None, settings, list(models), sample, expect, unsafe=unsafe)
+    result = probing.probe(models, target, loader=loader, execute=execute, options=settings, find=find)
     _clear()
     questions = QUESTIONS[: ("never", *QUESTIONS).index(fail_on)]
     report: Report = registry.module("reports", f"as_{format}").REPORT
@@ -190,9 +140,7 @@ def probe(
     return FAILED if strict and any(unsure(verdict, questions or QUESTIONS) for verdict in result.verdicts) else OK
 
 
-def explain(
-    code: Annotated[str, Argument("CODE", "The code of a rule, EA201.")],
-) -> int:
+def explain(code: options.Code) -> int:
     """Print the page of a rule: what it compares, why it breaks, how to fix it, what it cannot see."""
     from envaudit.explain import page
 

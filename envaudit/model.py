@@ -70,6 +70,59 @@ class TargetInfo(NamedTuple):
         return self.kind in ("requirements", "pylock")
 
 
+LOADERS: Final = ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "numpy.load")
+"""The calls that read model files; they do not accept the same bytes."""
+
+
+class RecordedSample(NamedTuple):
+    """The input to which answers were recorded. It is not kept itself: it may be somebody's data."""
+
+    file: str
+    """Its name, without the folder."""
+    sha256: str
+    size: int
+    """Bytes."""
+    form: str | None = None
+    """How it was handed over: ``frame``, ``array`` or ``list``; None where that is not known."""
+
+
+DEEPEST: Final = 64
+"""Dimensions of an answer that can be recorded; as many numpy allows (``NPY_MAXDIMS`` of numpy 2)."""
+
+
+class RecordedAnswer(NamedTuple):
+    """What one method answered to the sample."""
+
+    values: Json
+    """Nested lists; of a long answer the first rows."""
+    rows: int | None = None
+    """How many rows there were, where ``values`` does not hold all of them."""
+    sha256: str | None = None
+    """Of the JSON text of all of them, then."""
+
+
+class Artifact(NamedTuple):
+    """A model file that belongs to a snapshot, and what it answered there."""
+
+    file: str
+    """Its name, without the folder."""
+    sha256: str
+    size: int
+    """Bytes."""
+    loader: str
+    """The call that reads it, one of :data:`LOADERS`."""
+    summary: str = ""
+    """What it is, in a line."""
+    needs: dict[str, Json] = {}  # noqa: RUF012
+    """What it asks of any environment, in short; keys in docs/snapshot.md."""
+    sample: RecordedSample | None = None
+    """None where it was not run."""
+    answers: dict[str, RecordedAnswer] = {}  # noqa: RUF012
+    """By method."""
+    failed: dict[str, str] = {}  # noqa: RUF012
+    """Methods that did not answer the sample even there, and the first line of why."""
+
+
 class Snapshot(NamedTuple):
     """All components and gaps of one target.
 
@@ -80,6 +133,8 @@ class Snapshot(NamedTuple):
     target: TargetInfo
     components: dict[str, dict[str, Component]]
     gaps: tuple[Gap, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    """Model files that were named when it was taken. They are never compared."""
 
     def of(self, kind: str) -> dict[str, Component]:
         """The components of one kind by name; empty where none was seen."""

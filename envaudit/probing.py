@@ -14,16 +14,13 @@ from envaudit.artifacts.summary import local_modules, summarize, unfitted
 from envaudit.comparison import Model
 from envaudit.errors import ArtifactError, UsageError
 from envaudit.evidence import Options
-from envaudit.model import Json, Snapshot, Verdict
+from envaudit.model import LOADERS, Json, Snapshot, Verdict
 from envaudit.needs import Needs, distribution_of
 from envaudit.reports import Probe, Probed, Search
 from envaudit.take import resolve
 
 if TYPE_CHECKING:
     from envaudit.prediction.world import World
-
-LOADERS: Final = ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "numpy.load")
-"""The calls that read model files; they do not accept the same bytes."""
 
 Execute = Callable[[str, str], Verdict]
 """Really loads a file with a loader, and says what happened."""
@@ -96,9 +93,8 @@ def probe(
 ) -> Probe:
     """Read model files, and predict what will happen to them in a target.
 
-    ``loader`` is the call that will read them, one of :data:`LOADERS` (default: by the file); ``execute`` really loads
-    them there; ``train`` maps distributions to their versions in training, ``taken`` is a snapshot of the target.
-    ``find`` names a distribution whose releases are searched for some with which the files would work there.
+    ``loader`` is the call that will read them (default: by the file); ``execute`` really loads them there; ``train``
+    maps distributions to their versions in training, ``taken`` is a snapshot of the target. ``find`` names a distribution whose releases are searched for some with which the files would work there.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
     unless all are wanted (``whole``).

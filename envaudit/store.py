@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+from math import isfinite
 from typing import Final
 
 from envaudit import __version__
 from envaudit.errors import SnapshotError
-from envaudit.model import Component, Environment, Gap, Json, Snapshot, TargetInfo
+from envaudit.model import (
+    DEEPEST,
+    Artifact,
+    Component,
+    Environment,
+    Gap,
+    Json,
+    RecordedAnswer,
+    RecordedSample,
+    Snapshot,
+    TargetInfo,
+)
 
 SCHEMA: Final = 1
 MARK: Final = "envaudit_snapshot"
@@ -38,7 +50,31 @@ def to_json(snapshot: Snapshot) -> dict[str, Json]:
             for kind, names in sorted(snapshot.components.items())
         },
         "gaps": [gap._asdict() for gap in snapshot.gaps],
+        **({"artifacts": list(map(_artifact, snapshot.artifacts))} if snapshot.artifacts else {}),
     }
+
+
+def _artifact(artifact: Artifact) -> dict[str, Json]:
+    document = {key: value for key, value in artifact._asdict().items() if value not in (None, "", {})}
+    if artifact.sample is not None:
+        document["sample"] = _known(artifact.sample._asdict())
+    if artifact.answers:
+        document["answers"] = {
+            method: _known({**answer._asdict(), "values": _finite(answer.values)})
+            for method, answer in artifact.answers.items()
+        }
+    return document
+
+
+def _known(table: dict[str, Json]) -> dict[str, Json]:
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def _finite(value: Json) -> Json:
+    """An answer in plain JSON, which has no word for the numbers ``nan``, ``inf`` and ``-inf``."""
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return {"float": repr(value)} if isinstance(value, float) and not isfinite(value) else value
 
 
 def _component(component: Component) -> dict[str, Json]:
@@ -59,6 +95,14 @@ def _pretty(value: Json, indent: str) -> str:
     if shallow and len(indent) + len(line) <= _WIDTH:
         return line
     inner = indent + "  "
+    if isinstance(value, list) and all(isinstance(item, (int, float)) for item in value):
+        lines = [inner]
+        for number in map(_encode, value[:-1]):
+            if len(lines[-1]) + len(number) + 1 > _WIDTH:
+                lines[-1] = lines[-1].rstrip()
+                lines.append(inner)
+            lines[-1] += f"{number}, "
+        return "[\n" + "\n".join(lines) + f"{_encode(value[-1])}\n{indent}]"
     if isinstance(value, dict):
         body = [f"{inner}{_encode(key)}: {_pretty(item, inner)}" for key, item in value.items()]
         return "{\n" + ",\n".join(body) + f"\n{indent}}}"
@@ -205,7 +249,68 @@ class _Reader:
                     self.text(gap.get("reason"), f"{path}.reason"),
                 )
             )
-        return Snapshot(self.target(document.get("target")), components, tuple(gaps))
+        artifacts = [
+            self.artifact(item, f"artifacts[{index}]")
+            for index, item in enumerate(self.array(document.get("artifacts", []), "artifacts"))
+        ]
+        return Snapshot(self.target(document.get("target")), components, tuple(gaps), tuple(artifacts))
+
+    def artifact(self, value: Json, path: str) -> Artifact:
+        table = self.table(value, path)
+        sample = None
+        if table.get("sample") is not None:
+            inner = f"{path}.sample"
+            found = self.table(table["sample"], inner)
+            sample = RecordedSample(*self.file(found, inner), self.optional(found.get("form"), f"{inner}.form"))
+        return Artifact(
+            *self.file(table, path),
+            self.text(table.get("loader"), f"{path}.loader"),
+            self.text(table.get("summary", ""), f"{path}.summary"),
+            self.table(table.get("needs", {}), f"{path}.needs"),
+            sample,
+            {
+                method: self.answer(item, f"{path}.answers.{method}")
+                for method, item in self.table(table.get("answers", {}), f"{path}.answers").items()
+            },
+            {
+                method: self.text(item, f"{path}.failed.{method}")
+                for method, item in self.table(table.get("failed", {}), f"{path}.failed").items()
+            },
+        )
+
+    def file(self, table: dict[str, Json], path: str) -> tuple[str, str, int]:
+        """Name, digest and size."""
+        digest = self.text(table.get("sha256"), f"{path}.sha256")
+        return self.text(table.get("file"), f"{path}.file"), digest, self.count(table.get("size"), f"{path}.size")
+
+    def count(self, value: Json, path: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.fail(path, "a number of at least 0", value)
+        return value
+
+    def answer(self, value: Json, path: str) -> RecordedAnswer:
+        table = self.table(value, path)
+        if "values" not in table:
+            raise self.fail(path, 'an object with "values"', value)
+        if table.get("sha256") is None:
+            return RecordedAnswer(self.numbers(table.get("values"), f"{path}.values"))
+        return RecordedAnswer(
+            [self.numbers(item, f"{path}.values") for item in self.array(table.get("values"), f"{path}.values")],
+            self.count(table.get("rows"), f"{path}.rows"),
+            self.text(table["sha256"], f"{path}.sha256"),
+        )
+
+    def numbers(self, value: Json, path: str, deepest: int = DEEPEST) -> Json:
+        """An answer as it was before ``_finite``."""
+        if isinstance(value, list):
+            if not deepest:
+                raise self.fail(path, f"a list of at most {DEEPEST} dimensions", value)
+            return [self.numbers(item, path, deepest - 1) for item in value]
+        if not isinstance(value, dict) or set(value) != {"float"}:
+            return value
+        if value["float"] not in ("nan", "inf", "-inf"):
+            raise self.fail(path, "nan, inf or -inf", value["float"])
+        return float(value["float"])
 
     def component(self, kind: str, name: str, value: Json, path: str) -> Component:
         attributes = dict(self.table(value, path))

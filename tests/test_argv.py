@@ -79,6 +79,7 @@ def test_the_plain_reading_agrees_with_typer(name: str) -> None:
         ("snapshot", ["-o", "train.json"]),
         ("snapshot", [".venv", "--output=train.json", "--pip"]),
         ("snapshot", ["-o", "-"]),
+        ("snapshot", ["-o", "train.json", "--model", "m.pkl", "--model=n.pkl", "--sample=X.npy", "--unsafe"]),
         ("compare", ["a.json", "img:1", "--model", "m.pkl", "--model=n.joblib"]),
         ("probe", ["m.pkl"]),
         ("probe", ["m.pkl", "--in", "img:1", "n.pkl", "-v"]),
@@ -121,6 +122,8 @@ def test_every_option_has_a_help_and_flags() -> None:
         (["probe", "m.pkl", "--fail-on", "error"], "'error' is not one of load, predict, same, never"),
         (["compare", "a", "b", "--model"], "requires an argument"),
         (["snapshot", "--timeout", "soon"], "timeout"),
+        (["snapshot", "--sample"], "requires an argument"),
+        (["snapshot", "--model", "m.pkl", "--loader", "yaml.load"], "'yaml.load' is not one of pickle.load"),
     ],
 )
 def test_a_wrong_call_gets_one_line_and_exit_code_2(

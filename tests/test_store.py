@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 
 from envaudit import store
 from envaudit.errors import SnapshotError
-from envaudit.model import Component, Environment, Gap, Snapshot, TargetInfo
+from envaudit.model import (
+    Artifact,
+    Component,
+    Environment,
+    Gap,
+    RecordedAnswer,
+    RecordedSample,
+    Snapshot,
+    TargetInfo,
+)
 from tests.conftest import make_snapshot
 
 PUBLISHED = Path(__file__).parent.parent / "fixtures" / "snapshots"
@@ -33,6 +42,24 @@ TYPED = {"version", *store._TABLES, *store._LISTS, *store._LISTS_OF_TABLES, *sto
 attributes = st.dictionaries(names.filter(lambda name: name not in TYPED), plain, max_size=3)
 
 
+digests = st.text("0123456789abcdef", min_size=64, max_size=64)
+sizes = st.integers(0, 2**40)
+numbers = st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False)
+rows = st.lists(st.recursive(numbers | st.none() | names, lambda inner: st.lists(inner, max_size=40), max_leaves=60))
+artifacts = st.builds(
+    Artifact,
+    names,
+    digests,
+    sizes,
+    names,
+    st.just("") | names,
+    st.dictionaries(names, names, max_size=2),
+    st.none() | st.builds(RecordedSample, names, digests, sizes, st.none() | names),
+    st.dictionaries(names, rows.map(RecordedAnswer) | st.builds(RecordedAnswer, rows, sizes, digests), max_size=2),
+    st.dictionaries(names, names, max_size=2),
+)
+
+
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
     components: dict[str, dict[str, Component]] = {}
@@ -43,7 +70,8 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         }
     gaps = draw(st.lists(st.builds(Gap, names, st.none() | names, names), max_size=3))
     environment = draw(st.none() | st.builds(Environment, names, names, names, st.tuples(names)))
-    return Snapshot(TargetInfo(draw(names), draw(names), environment), components, tuple(gaps))
+    target = TargetInfo(draw(names), draw(names), environment)
+    return Snapshot(target, components, tuple(gaps), tuple(draw(st.lists(artifacts, max_size=2))))
 
 
 @given(snapshots())
@@ -64,7 +92,9 @@ def test_arbitrary_bytes_are_refused_with_one_line(data: bytes) -> None:
 
 @given(st.data())
 def test_a_value_of_the_wrong_type_anywhere_is_refused_or_read(data: st.DataObject) -> None:
-    document = store.to_json(make_snapshot(2)._replace(gaps=(Gap("os", None, "why"),)))
+    recorded = RecordedSample("X.npy", "1" * 64, 2, "array"), {"predict": RecordedAnswer([[1.5]], 3, "2" * 64)}
+    artifact = Artifact("m.pkl", "0" * 64, 1, "pickle.load", "a dict", {"protocol": 4}, *recorded, {"transform": "why"})
+    document = store.to_json(make_snapshot(2)._replace(gaps=(Gap("os", None, "why"),), artifacts=(artifact,)))
     place: Any = document
     while True:
         key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
@@ -74,6 +104,31 @@ def test_a_value_of_the_wrong_type_anywhere_is_refused_or_read(data: st.DataObje
     place[key] = data.draw(plain)
     with contextlib.suppress(SnapshotError):
         assert store.loads(json.dumps(document).encode(), "x.json").target.kind
+
+
+def artifact_with(member: str) -> str:
+    """A snapshot with a model file of which the last member counts."""
+    known = f'"file": "m.pkl", "sha256": "{"0" * 64}", "size": 1, "loader": "pickle.load"'
+    target = '"target": {"kind": "venv", "reference": "x"}'
+    return f'{{"envaudit_snapshot": 1, {target}, "components": {{}}, "artifacts": [{{{known}, {member}}}]}}'
+
+
+def test_what_a_newer_envaudit_adds_is_passed_over() -> None:
+    text = artifact_with('"new": [1], "sample": {"file": "X", "sha256": "1", "size": 2, "new": {}}')
+    (artifact,) = store.loads(text.encode()).artifacts
+    assert artifact == Artifact("m.pkl", "0" * 64, 1, "pickle.load", sample=RecordedSample("X", "1", 2))
+
+
+def test_numbers_stand_side_by_side_and_what_json_cannot_say_in_words() -> None:
+    values = [float("inf"), float("-inf"), *[0.125] * 50]
+    artifact = Artifact("m.pkl", "0" * 64, 1, "pickle.load", answers={"predict": RecordedAnswer(values)})
+    text = store.dumps(make_snapshot(1)._replace(artifacts=(artifact,)))
+    assert store.loads(text.encode()).artifacts == (artifact,)
+    assert '{"float": "-inf"}' in " ".join(text.split())
+    artifact = artifact._replace(answers={"predict": RecordedAnswer([0.125] * 500)})
+    lines = store.dumps(make_snapshot(1)._replace(artifacts=(artifact,))).splitlines()
+    assert max(map(len, lines)) <= 120
+    assert len([line for line in lines if "0.125" in line]) < 60
 
 
 @pytest.mark.parametrize(
@@ -95,6 +150,18 @@ def test_a_value_of_the_wrong_type_anywhere_is_refused_or_read(data: st.DataObje
         ),
         ('{"envaudit_snapshot": 1, "components": {}, "gaps": [3]}', r"gaps\[0\]: an object is expected, not 3"),
         ("[" * 100_000, "nested too deeply|not whole JSON"),
+        (artifact_with('"size": -1'), r"artifacts\[0\].size: a number of at least 0 is expected, not -1"),
+        (artifact_with('"sha256": null'), r"artifacts\[0\].sha256: a text is expected, not null"),
+        (artifact_with('"answers": {"predict": {}}'), r'answers.predict: an object with "values" is expected, not {}'),
+        (artifact_with('"answers": {"predict": {"values": 1, "sha256": "0"}}'), "predict.values: an array is expected"),
+        (
+            artifact_with('"answers": {"predict": {"values": [{"float": "1"}]}}'),
+            'nan, inf or -inf is expected, not "1"',
+        ),
+        (
+            artifact_with(f'"answers": {{"predict": {{"values": {"[" * 70}{"]" * 70}}}}}'),
+            "predict.values: a list of at most 64 dimensions is expected",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from envaudit.model import QUESTIONS, Answer, Comparison, Gap, Json, Question, Reason, Severity, Verdict
+from envaudit.model import QUESTIONS, Answer, Artifact, Comparison, Gap, Json, Question, Reason, Severity, Verdict
 
 # Control characters, C1 included, and those that turn the direction of writing.
 _UNPRINTABLE = dict.fromkeys(
@@ -176,3 +176,16 @@ def by_reason(gaps: Iterable[Gap]) -> dict[str, list[str]]:
     for gap in gaps:
         grouped.setdefault(gap.reason, []).append(gap.kind if gap.name is None else f"{gap.kind} {gap.name}")
     return grouped
+
+
+def of_artifact(artifact: Artifact) -> str:
+    """A model file of a snapshot in a line: what it is, and what it answered when it was run."""
+    text = f"{artifact.file}: {artifact.summary}"
+    if artifact.sample is None:
+        return text
+    methods = ", ".join(artifact.answers)
+    text += f"; kept what {methods} answered to {artifact.sample.file}"
+    cut = [method for method, answer in artifact.answers.items() if answer.rows is not None]
+    if cut:
+        text += f" (of {', '.join(cut)} the first rows)"
+    return text + "".join(f"; {method} did not answer: {why}" for method, why in artifact.failed.items())

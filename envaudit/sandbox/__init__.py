@@ -8,33 +8,28 @@ an exception means that envaudit could not run it at all. docs/run.md has the wh
 from __future__ import annotations
 
 import os
-from typing import Final, cast
+from typing import cast
 
 from envaudit.errors import SandboxError
 from envaudit.evidence import Evidence, Options, Request
-from envaudit.model import Verdict
-from envaudit.sandbox import _container, _local, _lockfile
+from envaudit.model import DEEPEST, LOADERS, Verdict
+from envaudit.sandbox import _answers, _container, _local, _lockfile
 from envaudit.sandbox._job import METHODS, Expectation, Job, Limits, Sample
 from envaudit.sandbox._outcome import Outcome
-from envaudit.sandbox._samples import as_json, expectation, read_expectation, read_sample
+from envaudit.sandbox._samples import expectation, read_expectation, read_sample
 from envaudit.sandbox._verdict import verdict
 
 __all__ = [
-    "LOADERS",
     "METHODS",
     "Expectation",
     "Limits",
     "Sample",
-    "as_json",
     "execute",
     "expectation",
     "read_expectation",
     "read_sample",
     "record",
 ]
-
-LOADERS: Final = ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "numpy.load")
-"""The calls that can read a model file."""
 
 
 def execute(
@@ -48,7 +43,7 @@ def execute(
     unsafe: bool = False,
     limits: Limits | None = None,
 ) -> Verdict:
-    """Load a model file in a target with one of :data:`LOADERS`; call it on a sample; compare its answers.
+    """Load a model file in a target with one of the known loaders; call it on a sample; compare its answers.
 
     Raises :class:`~envaudit.errors.SandboxError` where there is no way to do that safely, and
     :class:`~envaudit.errors.TargetError` where the target cannot be looked at.
@@ -68,16 +63,27 @@ def record(
     unsafe: bool = False,
     limits: Limits | None = None,
 ) -> Expectation:
-    """The answers of the training environment to a sample, to be compared with later.
+    """The answers of the training environment to a sample, to be compared with later; of long ones the first rows.
 
     Raises :class:`~envaudit.errors.SandboxError` where the model answers nothing even there.
     """
     job = Job(model, loader, sample, None, limits or Limits())
     outcome, notes = _run(job, target, options, unsafe)
-    if outcome.answers:
-        return Expectation(outcome.answers, outcome.form)
     reasons = verdict(job, target, outcome, notes).reasons
-    raise SandboxError(f"{model}: gives no answers to record in {target}: {reasons[0].error if reasons else 'none'}")
+    failed = {reason.subject: reason.error for reason in reasons if reason.question == "predict" and reason.subject}
+    failed.update(
+        (method, f"it answers what is no array: {failure.line}") for method, failure in outcome.untold.items()
+    )
+    answers = {}
+    for method, value in outcome.answers.items():
+        if _answers.depth(value) > DEEPEST:
+            failed[method] = "it answers lists that are nested too deeply"
+        elif method in METHODS:  # the file may have told anything
+            answers[method] = _answers.keep(value)
+    if not answers:
+        why = next(iter(failed.values()), "") or (reasons[0].error if reasons else "none")
+        raise SandboxError(f"{model}: gives no answers to record in {target}: {' '.join(why.split())}")
+    return Expectation(answers, outcome.form, {method: failed[method] for method in METHODS if method in failed})
 
 
 def _run(job: Job, target: str, options: Options, unsafe: bool) -> tuple[Outcome, tuple[str, ...]]:

@@ -1,12 +1,17 @@
-"""Comparing the answers of two environments."""
+"""Keeping the answers of one environment, and comparing them with those of another."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from reprlib import repr  # noqa: A004  (a model may answer a text of any length)
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from envaudit.model import Json
+from envaudit.model import DEEPEST, Json, RecordedAnswer
+
+KEPT: Final = 8 * 1024
+"""Characters of the JSON text of one answer that are kept: some 400 numbers of full precision."""
 
 RELATIVE: Final = 1e-6
 """Another order of summation moves float32 answers by 1e-7 or so; a real change of behaviour by far more."""
@@ -20,6 +25,63 @@ class Difference(NamedTuple):
 
     words: str
     """The first value that differs, and the largest difference where the values are numbers."""
+
+
+def keep(value: Json) -> RecordedAnswer:
+    """An answer as a snapshot keeps it: whole if it is short, else the first rows, and the digest of all of them."""
+    text = _text(value)
+    if len(text) <= KEPT:
+        return RecordedAnswer(value)
+    rows = value if isinstance(value, list) else []
+    first: list[Json] = []
+    left = KEPT - 1  # for the brackets; with each row goes a comma
+    for row in rows:
+        left -= len(_text(row)) + 1
+        if left < 0:
+            break
+        first.append(row)
+    return RecordedAnswer(first, len(rows), _digest(text))
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def judge(expected: RecordedAnswer, found: Json, cut: bool) -> tuple[Literal["yes", "no", "unknown"], str]:
+    """Whether an answer is the recorded one; and in words what differs, or what could not be compared."""
+    if expected.sha256 is None:
+        difference = compare(expected.values, found, cut)
+        return ("yes", "") if difference is None else ("no", difference.words)
+    if depth(found) <= DEEPEST and _digest(_text(found)) == expected.sha256:
+        return "yes", ""
+    rows = found if isinstance(found, list) else []
+    if len(rows) != expected.rows:
+        return "no", f"it has {len(rows)} rows, not {expected.rows}"
+    kept = len(expected.values)
+    difference = compare(expected.values, rows[:kept])
+    if difference is not None:
+        return "no", difference.words
+    if not any(isinstance(value, float) for value in _flat(found)):
+        return "no", f"it differs after the first {kept} rows, which are those that were kept"
+    if not kept:  # the digest of decimal numbers tells the same and nothing else: their last digits may move
+        return "unknown", "its rows were too long to be kept"
+    return "yes", f"only the first {kept} of {len(rows)} rows were kept and could be compared"
+
+
+def depth(value: Json) -> int:
+    """How deeply lists and objects are nested, found without recursion: a plain value has depth 0."""
+    found, level = 0, [value]
+    while True:
+        inner: list[Json] = []
+        for item in level:
+            inner += item if isinstance(item, list) else item.values() if isinstance(item, dict) else ()
+        if not inner:
+            return found
+        found, level = found + 1, inner
 
 
 def compare(expected: Json, found: Json, cut: bool = False) -> Difference | None:

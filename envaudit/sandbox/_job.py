@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from envaudit.evidence import MIB
-from envaudit.model import Json
+from envaudit.model import Json, RecordedAnswer
 
 GIB: Final = 1024 * MIB
 
@@ -40,10 +40,12 @@ class Sample(NamedTuple):
 class Expectation(NamedTuple):
     """The answers of the training environment to a sample."""
 
-    answers: dict[str, Json]
-    """Method -> its answer as nested lists."""
+    answers: dict[str, RecordedAnswer]
+    """By method."""
     form: str | None = None
     """How the sample was handed over there: ``frame``, ``array`` or ``list``; None where that is not known."""
+    failed: dict[str, str] = {}  # noqa: RUF012
+    """Methods that did not answer even there, and the first line of why: nothing is expected of them."""
 
 
 class Job(NamedTuple):

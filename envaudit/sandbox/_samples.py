@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from envaudit import store
 from envaudit.errors import SandboxError
 from envaudit.evidence import MIB
-from envaudit.model import Json
+from envaudit.model import Json, RecordedAnswer, Snapshot
 from envaudit.sandbox import _npy
 from envaudit.sandbox._job import METHODS, Expectation, Sample
 
@@ -36,16 +37,21 @@ def read_sample(path: str) -> Sample:
         raise SandboxError(f"{path}: {_in_words(error)}") from None
 
 
-def read_expectation(path: str) -> Expectation:
-    """Expected answers from JSON (``{"predict": [...], "predict_proba": [[...]]}``), or of ``predict`` from ``.npy``.
+def read_expectation(path: str) -> Expectation | Snapshot:
+    """Expected answers from JSON (``{"predict": [...], "predict_proba": [[...]]}``), or of ``predict`` from ``.npy``;
+    or a snapshot, which may hold the answers of several model files.
 
-    Raises :class:`~envaudit.errors.SandboxError` with one line where it is neither.
+    Raises :class:`~envaudit.errors.SandboxError` with one line where it is neither, and
+    :class:`~envaudit.errors.SnapshotError` for a snapshot that cannot be read.
     """
     data = _read(path)
     try:
         if path.lower().endswith(".npy"):
-            return Expectation({"predict": _npy.values(data)}, None)
-        return expectation(json.loads(data.decode("utf-8")))
+            return Expectation({"predict": RecordedAnswer(_npy.values(data))})
+        document = json.loads(data.decode("utf-8"))
+        if isinstance(document, dict) and store.MARK in document:
+            return store.loads(data, path)
+        return expectation(document)
     except (ValueError, RecursionError) as error:
         raise SandboxError(f"{path}: {_in_words(error)}") from None
 
@@ -63,12 +69,7 @@ def expectation(document: Json) -> Expectation:
         raise ValueError('each expected answer is a list, as in {"predict": [0, 1]}')
     if form is not None and form not in _FORMS:
         raise ValueError(f"the form is one of {', '.join(_FORMS)}")
-    return Expectation(answers, form)
-
-
-def as_json(expect: Expectation) -> dict[str, Json]:
-    """The JSON form that :func:`expectation` reads."""
-    return {**({"form": expect.form} if expect.form else {}), **expect.answers}
+    return Expectation({method: RecordedAnswer(values) for method, values in answers.items()}, form)
 
 
 def _read(path: str) -> bytes:

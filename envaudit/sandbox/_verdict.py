@@ -45,13 +45,14 @@ def verdict(job: Job, target: str, outcome: Outcome, notes: tuple[str, ...] = ()
     """What the run says about the three questions."""
     load = _YES if outcome.was_loaded else _NO
     reasons: tuple[Reason, ...]
+    limits: tuple[str, ...] = ()
     if load is _NO:
         predict = same = _NO
         end = _end(job, outcome)
         reasons = (_reason("load", "no", end, f"{job.loader}: {end.explanation}"),)
     else:
         predict, reasons = _predict(job, outcome)
-        same, more = _same(job, outcome, predict)
+        same, more, limits = _same(job, outcome, predict)
         reasons += more
     return Verdict(
         job.model,
@@ -61,7 +62,7 @@ def verdict(job: Job, target: str, outcome: Outcome, notes: tuple[str, ...] = ()
         same,
         reasons,
         summary=_summary(outcome),
-        notes=(*notes, *_notes(outcome)),
+        notes=(*notes, *_notes(outcome), *limits),
     )
 
 
@@ -107,28 +108,33 @@ def _predict(job: Job, outcome: Outcome) -> tuple[Answer, tuple[Reason, ...]]:
     return _YES, ()
 
 
-def _same(job: Job, outcome: Outcome, predict: Answer) -> tuple[Answer, tuple[Reason, ...]]:
+def _same(job: Job, outcome: Outcome, predict: Answer) -> tuple[Answer, tuple[Reason, ...], tuple[str, ...]]:
+    """Whether it answers as in training, why not, and notes on what could not be compared."""
     if predict is not _YES:
-        return predict, ()  # what there is to say has been said
+        return predict, (), ()  # what there is to say has been said
     if job.expect is None:
         words = "there are no answers of the training environment to compare with"
-        end = _End("no-expectation", words, words, fix="--expect FILE gives them")
-        return _UNKNOWN, (_reason("same", "unknown", end),)
-    reasons, different = [], False
+        fix = "--expect FILE gives them; envaudit snapshot --model FILE --sample FILE records them in training"
+        return _UNKNOWN, (_reason("same", "unknown", _End("no-expectation", words, words, fix=fix)),), ()
+    reasons, notes = [], []
     for method, expected in job.expect.answers.items():
         if method not in outcome.answers:
             failure = outcome.untold.get(method)
             words = f"what {method} answers cannot be compared" + (f": {failure.line}" if failure else "")
             reasons.append(_reason("same", "unknown", _End("no-comparison", words, words), subject=method))
             continue
-        found = _answers.compare(expected, outcome.answers[method], method in outcome.cut)
-        if found is not None:
-            different = True
-            words = f"{method} answers the sample differently than in training"
-            reasons.append(_reason("same", "no", _End("different-answers", found.words, words), subject=method))
-    if different:
-        return _NO, tuple(reasons)
-    return (_UNKNOWN if reasons else _YES), tuple(reasons)
+        value, words = _answers.judge(expected, outcome.answers[method], method in outcome.cut)
+        if value == "no":
+            what = f"{method} answers the sample differently than in training"
+            reasons.append(_reason("same", "no", _End("different-answers", words, what), subject=method))
+        elif value == "unknown":
+            words = f"what {method} answers cannot be compared: {words}"
+            reasons.append(_reason("same", "unknown", _End("no-comparison", words, words), subject=method))
+        elif words:
+            notes.append(f"of what {method} answered {words}")
+    if any(reason.value == "no" for reason in reasons):
+        return _NO, tuple(reasons), tuple(notes)
+    return (_UNKNOWN if reasons else _YES), tuple(reasons), tuple(notes)
 
 
 def _reason(

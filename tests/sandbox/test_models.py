@@ -12,7 +12,7 @@ import pytest
 from envaudit import sandbox
 from envaudit.errors import SandboxError
 from envaudit.evidence import Options
-from envaudit.model import Reason, Verdict
+from envaudit.model import Reason, RecordedAnswer, Verdict
 from envaudit.sandbox import Expectation
 from tests.environments import environment, interpreters
 from tests.sandbox.conftest import Execute
@@ -172,12 +172,12 @@ def test_expected_answers_may_be_written_by_hand(trained: Any, execute: Execute,
     settings = recorded(folder / "linear.joblib", folder / "sample.npy", "1.2.2")
     answers = settings["expect"].answers
     path = tmp_path / "expect.json"
-    path.write_text(json.dumps({"predict": answers["predict"]}))
+    path.write_text(json.dumps({"predict": answers["predict"].values}))
     settings["expect"] = sandbox.read_expectation(str(path))
     assert values(execute(folder / "linear.joblib", place("1.3.2"), **settings)) == ("yes", "yes", "yes")
-    settings["expect"] = Expectation({"predict": answers["predict"][1:]})
+    settings["expect"] = Expectation({"predict": RecordedAnswer(answers["predict"].values[1:])})
     assert "its shape is (15,), not (14,)" in only(execute(folder / "linear.joblib", place("1.3.2"), **settings)).error
-    settings["expect"] = Expectation({"transform": [[1.0]]})
+    settings["expect"] = Expectation({"transform": RecordedAnswer([[1.0]])})
     reason = only(execute(folder / "linear.joblib", place("1.3.2"), **settings)._replace(same=None))  # type: ignore[arg-type]
     assert reason.error == "AttributeError: 'LogisticRegression' object has no attribute 'transform'"
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from envaudit import sandbox
 from envaudit.errors import SandboxError
-from envaudit.model import Verdict
+from envaudit.model import RecordedAnswer, Verdict
 from envaudit.sandbox import Expectation, Limits, Sample, _bubblewrap, _outcome, _verdict
 from envaudit.sandbox._job import Job, Raw
 from tests.environments import interpreters
@@ -164,7 +164,13 @@ def test_no_reply_can_break_envaudit(reply: object, sampled: bool) -> None:
     raw = Raw(b"noise TOKEN" + json.dumps(reply).encode() + b"TOKEN", b"\xff said")
     outcome = _outcome.read(raw, b"TOKEN")
     sample = Sample("list", ("a",)) if sampled else None
-    job = Job("model.pkl", "pickle.load", sample, Expectation({"predict": [1.0]}) if sampled else None, Limits())
+    job = Job(
+        "model.pkl",
+        "pickle.load",
+        sample,
+        Expectation({"predict": RecordedAnswer([1.0])}) if sampled else None,
+        Limits(),
+    )
     verdict = _verdict.verdict(job, "here://", outcome)
     assert isinstance(verdict, Verdict)
     for question in ("load", "predict", "same"):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from envaudit.errors import SandboxError
-from envaudit.sandbox import Expectation, Sample, _answers, _npy, _samples, as_json, expectation, read_expectation
+from envaudit.model import RecordedAnswer
+from envaudit.sandbox import Expectation, Sample, _answers, _npy, _samples, read_expectation
 from envaudit.sandbox._samples import read_sample
 
 
@@ -94,10 +95,10 @@ def test_one_that_is_not_there_or_too_large(tmp_path: Path, monkeypatch: pytest.
         read_sample(written(tmp_path, "x.csv", "a,b\n1,2\n3,4\n"))
 
 
-def test_expected_answers_survive_json(tmp_path: Path) -> None:
-    expect = Expectation({"predict": [0, 1], "predict_proba": [[0.25, 0.75]]}, "frame")
-    assert expectation(json.loads(json.dumps(as_json(expect)))) == expect
-    assert read_expectation(written(tmp_path, "x.json", as_json(expect))) == expect
+def test_expected_answers_are_lists_by_method(tmp_path: Path) -> None:
+    answers = {"predict": [0, 1], "predict_proba": [[0.25, 0.75]]}
+    expect = Expectation({method: RecordedAnswer(values) for method, values in answers.items()}, "frame")
+    assert read_expectation(written(tmp_path, "x.json", {**answers, "form": "frame"})) == expect
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_npy_is_read_as_numpy_reads_it(tmp_path: Path, code: str, shape: tuple[i
 def test_npy_in_fortran_order(tmp_path: Path) -> None:
     array = numpy.asfortranarray(numpy.arange(6.0).reshape(2, 3))
     numpy.save(tmp_path / "x.npy", array)
-    assert read_expectation(str(tmp_path / "x.npy")).answers == {"predict": array.tolist()}
+    assert read_expectation(str(tmp_path / "x.npy")) == Expectation({"predict": RecordedAnswer(array.tolist())})
 
 
 def test_npy_with_objects_is_refused(tmp_path: Path) -> None:
@@ -196,3 +197,47 @@ def test_of_an_answer_that_was_cut_the_first_rows_count() -> None:
     assert _answers.compare([1, 2, 3], [1, 2], cut=True) is None
     assert _answers.compare([1, 2], [1, 2, 3], cut=True) is None
     assert _answers.compare([1, 9], [1, 2], cut=True) is not None
+
+
+def test_a_short_answer_is_kept_whole_and_of_a_long_one_whole_rows() -> None:
+    assert _answers.keep([[0.5, 1]]) == RecordedAnswer([[0.5, 1]])
+    rows = [[index / 7, "word"] for index in range(5000)]
+    kept = _answers.keep(rows)
+    assert kept.rows == 5000
+    assert kept.values == rows[: len(kept.values)]
+    assert _answers.KEPT - 40 < len(json.dumps(kept.values, separators=(",", ":"))) <= _answers.KEPT
+    assert _answers.keep(["x" * _answers.KEPT]).values == []
+
+
+LABELS = [index % 3 for index in range(9000)]
+NUMBERS = [index / 7 for index in range(9000)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value", "words"),
+    [
+        (LABELS, LABELS, "yes", ""),
+        (LABELS, [*LABELS[:-1], 7], "no", "it differs after the first 4095 rows, which are those that were kept"),
+        (LABELS, [7, *LABELS[1:]], "no", "1 of 4095 values differ; the first, number 0, is 7, not 0"),
+        (LABELS, LABELS[:-1], "no", "it has 8999 rows, not 9000"),
+        (LABELS, 7, "no", "it has 0 rows, not 9000"),
+        (NUMBERS, [*NUMBERS[:-1], 0.5], "yes", "only the first "),
+        (NUMBERS, [value * (1 + 1e-9) for value in NUMBERS], "yes", "only the first "),
+        ([NUMBERS], [NUMBERS], "yes", ""),
+        ([NUMBERS], [NUMBERS[::-1]], "unknown", "its rows were too long to be kept"),
+        ([LABELS], [LABELS[::-1]], "no", "it differs after the first 0 rows"),
+    ],
+)
+def test_the_rest_of_a_long_answer_counts_by_its_digest(old: object, new: object, value: str, words: str) -> None:
+    found = _answers.judge(_answers.keep(old), new, False)
+    assert found[0] == value
+    assert found[1].startswith(words) if words else not found[1]
+
+
+def test_depth_is_found_without_recursion() -> None:
+    deep: Any = 1
+    for _ in range(sys.getrecursionlimit() * 2):
+        deep = [deep, 1]
+    assert _answers.depth(deep) == sys.getrecursionlimit() * 2
+    assert _answers.depth(1) == 0
+    assert _answers.judge(RecordedAnswer([1], 2, "0" * 64), deep, False)[0] == "no"

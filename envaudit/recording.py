@@ -1,0 +1,91 @@
+"""What a snapshot keeps of model files: which they are, what they need in short, and what they answered to a sample.
+
+No model file is loaded here. Who wants answers hands a way to get them over (:mod:`envaudit.api` does).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from envaudit import artifacts
+from envaudit.artifacts.summary import summarize
+from envaudit.errors import SnapshotError, UsageError
+from envaudit.evidence import MIB, Options
+from envaudit.model import LOADERS, Artifact, Snapshot
+from envaudit.probing import facts
+from envaudit.take import take
+
+Record = Callable[[str, Artifact], Artifact]
+"""Really loads a file, and adds what it answers."""
+
+_NEEDS: Final = ("format", "protocol", "versions", "packages", "local")
+"""Of the facts on a file those that are short."""
+
+
+def take_with(
+    target: str,
+    options: Options,
+    models: Sequence[str] = (),
+    *,
+    loader: str | None = None,
+    record: Record | None = None,
+) -> Snapshot:
+    """Take a snapshot with model files. They are read before the target is looked at: a mistake is told at once.
+
+    Raises :class:`~envaudit.errors.ArtifactError` for a file that cannot be read, and what :func:`take` raises.
+    """
+    described = {path: describe(path, loader) for path in models}
+    taken = take(target, options)
+    if record is not None:
+        described = {path: record(path, artifact) for path, artifact in described.items()}
+    # A saved snapshot that is taken once more keeps the files that it has, but for those that are named anew.
+    known = {artifact.sha256: artifact for artifact in (*taken.artifacts, *described.values())}
+    return taken._replace(artifacts=tuple(sorted(known.values(), key=lambda item: (item.file, item.sha256))))
+
+
+def describe(model: str, loader: str | None = None) -> Artifact:
+    """What is known of a model file without loading it; ``loader`` is the call that reads it (default: by the file).
+
+    Raises :class:`~envaudit.errors.ArtifactError` for a file that cannot be read.
+    """
+    if loader is not None and loader not in LOADERS:
+        raise UsageError(f"unknown loader {loader!r}; known are {', '.join(LOADERS)}")
+    needs = artifacts.read(model)
+    found = facts(needs)
+    short = {key: found[key] for key in _NEEDS if found[key]}
+    return Artifact(*fingerprint(model), loader or needs.loader, summarize(needs), short)
+
+
+def fingerprint(path: str) -> tuple[str, str, int]:
+    """Name, SHA-256 and size in bytes of a file. Raises OSError."""
+    digest, size = hashlib.sha256(), 0
+    with open(path, "rb") as stream:
+        while block := stream.read(MIB):
+            digest.update(block)
+            size += len(block)
+    return os.path.basename(path), digest.hexdigest(), size
+
+
+def recorded(snapshot: Snapshot, where: str, model: str, sample: str) -> Artifact:
+    """The model file as a snapshot knows it, with its answers to this very sample. ``where`` is the snapshot's name.
+
+    Raises :class:`~envaudit.errors.SnapshotError` where it has none, and OSError for a file that cannot be read.
+    """
+    _, digest, _ = fingerprint(model)
+    found = next((item for item in snapshot.artifacts if item.sha256 == digest), None)
+    if found is None:
+        known = ", ".join(f"{item.file} (sha256 {item.sha256[:12]}...)" for item in snapshot.artifacts[:3])
+        but = f"but of {known}" if known else "nor of another model"
+        raise SnapshotError(f"{where}: holds no answers of {model} (sha256 {digest[:12]}...), {but}")
+    if found.sample is None:
+        raise SnapshotError(f"{where}: holds no answers of {model}: it was taken without --sample")
+    _, digest, _ = fingerprint(sample)
+    if found.sample.sha256 != digest:
+        raise SnapshotError(
+            f"{where}: holds the answers of {model} to {found.sample.file} (sha256 {found.sample.sha256[:12]}...), "
+            f"and {sample} is another sample (sha256 {digest[:12]}...)"
+        )
+    return found
