@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import ast
-import sys
-import warnings
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
-
-from envaudit.model import Json
-
-if TYPE_CHECKING:
-    from envaudit.surface._facts import Facts
+from collections.abc import Iterator
+from typing import Any, Final, Literal, NamedTuple
 
 Guard = tuple[ast.AST, str]
 """A statement that decides whether a binding happens, and the branch of it: ``body``, ``else`` or ``handler``."""
@@ -122,121 +115,6 @@ def _is_dynamic(node: ast.expr) -> bool:
         elif isinstance(part, ast.Attribute) and part.attr == "modules" and isinstance(part.value, ast.Name):
             return part.value.id == "sys"
     return False
-
-
-class ModuleBindings:
-    """The names of one module. An index tells them; a statement is parsed only when a name that it binds is asked for.
-
-    The index of a text is plain data: whether the module is dynamic, and for each part of the text (a statement of its
-    top level, or several that share a line) its first line and the names that it binds, ``*`` for a star import.
-    """
-
-    __slots__ = ("_lines", "_parts", "_read", "_starred", "_text", "dynamic", "names")
-
-    def __init__(self, text: str, index: Any, read: dict[int, Bindings]) -> None:
-        """``read``: the parts that were parsed already, by number."""
-        self._text = text
-        self._lines: list[str] | None = None
-        self._parts: list[tuple[int, list[str]]] = index["parts"]
-        self._read = read
-        places: dict[str, list[int]] = {}
-        for number, (_, names) in enumerate(self._parts):
-            for name in names:
-                places.setdefault(name, []).append(number)
-        self._starred = places.pop("*", [])
-        self.names: Mapping[str, list[Binding]] = _Names(self, places)
-        self.dynamic: bool = index["dynamic"]
-        """It also binds names in ways that cannot be read off (``globals()[...] = ...``, ``exec``)."""
-
-    @property
-    def stars(self) -> list[Binding]:
-        """``from module import *``, in order."""
-        return [binding for number in self._starred for binding in self.part(number).stars]
-
-    def part(self, number: int) -> Bindings:
-        """What one part binds."""
-        if number not in self._read:
-            if self._lines is None:
-                self._lines = self._text.split("\n")
-            first, names = self._parts[number]
-            end = self._parts[number + 1][0] if number + 1 < len(self._parts) else None
-            text = "\n" * (first - 1) + "\n".join(self._lines[first - 1 : None if end is None else end - 1])
-            try:
-                found = Bindings(_parsed(text))
-            except (SyntaxError, RecursionError, MemoryError):
-                # Too deep for what is left of the stack by now, or of a syntax that an earlier statement switches on.
-                found = Bindings(ast.Module([], []))
-                found.names = {name: [Binding("opaque", None)] for name in names}
-            self._read[number] = found
-        return self._read[number]
-
-
-class _Names(Mapping[str, "list[Binding]"]):
-    """Name -> the places where it is bound, in order."""
-
-    def __init__(self, module: ModuleBindings, places: dict[str, list[int]]) -> None:
-        self._module = module
-        self._places = places
-
-    def __getitem__(self, name: str) -> list[Binding]:
-        parts = [self._module.part(number) for number in self._places[name]]
-        return [binding for part in parts for binding in part.names[name]]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._places  # without parsing anything
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-
-def of_source(text: str, facts: Facts) -> ModuleBindings | None:
-    """What a module's source binds; None where it is no source that this Python can parse.
-
-    Raises :class:`RecursionError` or :class:`MemoryError` where it is nested too deeply.
-    """
-    read: dict[int, Bindings] = {}
-
-    def draw() -> Json:
-        try:
-            parts = _parts(text)
-        except (SyntaxError, ValueError):
-            return None
-        read.update((number, Bindings(ast.Module(nodes, []))) for number, (_, nodes) in enumerate(parts))
-        return {
-            "dynamic": any(part.dynamic for part in read.values()),
-            "parts": [
-                [first, [*read[number].names, *"*"[: len(read[number].stars)]]]
-                for number, (first, _) in enumerate(parts)
-            ],
-        }
-
-    kind = "bindings {}.{}".format(*sys.version_info)  # what can be parsed depends on it
-    index = facts.kept(kind, text.encode("utf-8", "surrogatepass"), draw, __file__)
-    return None if index is None else ModuleBindings(text, index, read)
-
-
-def _parts(text: str) -> list[tuple[int, list[ast.stmt]]]:
-    """First line and statements of each part of a source: each can be parsed without the others."""
-    lines = text.split("\n")
-    parts: list[tuple[int, list[ast.stmt]]] = []
-    for node in _parsed(text).body:
-        first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])
-        begins_line = node.col_offset == 0 and (first == node.lineno or lines[first - 1].startswith("@"))
-        if parts and not begins_line:
-            parts[-1][1].append(node)
-        else:
-            parts.append((first if parts else 1, [node]))
-    return parts
-
-
-def _parsed(text: str) -> ast.Module:
-    """The syntax tree, without the warnings that the code of others would cause (invalid escapes in strings)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text)
 
 
 def imported(node: ast.Try) -> Iterator[tuple[str, int, str | None]]:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from envaudit.prediction.bindings import Binding, Guard, ModuleBindings, catches, imported, of_source
+from envaudit.prediction.bindings import Binding, Guard, catches, imported
+from envaudit.prediction.sources import ModuleBindings, of_source
 from envaudit.prediction.values import (
     UNKNOWN,
     Abstract,
@@ -329,7 +330,7 @@ NATIVE: Final = frozenset("dict list tuple set frozenset str bytes int float Exc
 
 
 def _linearize(made: ClassValue, bases: list[Any]) -> None:
-    """Fill in the MRO (C3, as ``type.mro`` does); a base that could not be read leaves the class open."""
+    """Fill in the lineage (C3, as ``type.mro`` does); a base that could not be read leaves the class open."""
     known = []
     for base in bases:
         if isinstance(base, ClassValue):
@@ -340,7 +341,8 @@ def _linearize(made: ClassValue, bases: list[Any]) -> None:
             made.natives |= set(dir(getattr(builtins, base.name)))
         elif not (isinstance(base, External) and base.dotted in HARMLESS):
             made.open = True
-    sequences = [list(base.mro) for base in known] + [list(known)]
+            known.append(base)
+    sequences = [list(base.lineage) if isinstance(base, ClassValue) else [base] for base in known] + [list(known)]
     order: list[Any] = [made]
     while any(sequences):
         sequences = [items for items in sequences if items]
@@ -352,5 +354,6 @@ def _linearize(made: ClassValue, bases: list[Any]) -> None:
             made.open = True
             break
         order.append(head)
-        sequences = [[item for item in items if item is not head] for items in sequences]
-    made.mro = order
+        sequences = [[item for item in items if item != head] for items in sequences]
+    made.lineage = order
+    made.mro = [item for item in order if isinstance(item, ClassValue)]
