@@ -93,7 +93,7 @@ def compare(
         code = DIFFERENT
     elif strict and not all_seen(result):
         code = FAILED
-    _print(report.render(result, View(limit, _colored(), drift, tuple(item.verdict for item in models))))
+    _print(report.render(result, View(limit, _colored(), drift)))
     return code
 
 

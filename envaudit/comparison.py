@@ -10,7 +10,19 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, cast
 
 from envaudit import markers, registry, rules
-from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Gap, Json, Snapshot, Unknown, Verdict
+from envaudit.model import (
+    SEVERITIES,
+    Comparison,
+    Component,
+    Drift,
+    Finding,
+    Gap,
+    Json,
+    Snapshot,
+    TargetInfo,
+    Unknown,
+    Verdict,
+)
 
 UNCOMPARED: Final = frozenset({"where", "created", "requested", "installer"})
 """Attributes, at any depth, that say where, when, on whose wish or by whom, and never what: shown, not compared."""
@@ -46,7 +58,7 @@ def compare(train: Snapshot, serve: Snapshot, models: Sequence[Model] = ()) -> C
         code = rules.code_of(module)
         for result in (*rule.check(train, serve), *(item for model in models for item in rule.judge(model.verdict))):
             if isinstance(result, Finding):
-                found = result._replace(code=code, fix=_addressed(result.fix, serve))
+                found = result._replace(code=code, fix=addressed(result.fix, serve.target))
                 findings.append(_checked(found, models))
             else:
                 unknowns.append(result._replace(code=code))
@@ -55,7 +67,8 @@ def compare(train: Snapshot, serve: Snapshot, models: Sequence[Model] = ()) -> C
     covered = {key for finding in findings for key in finding.covers}
     drift = tuple(sorted(_drift(train, serve, covered), key=lambda item: item[:3]))
     assumptions = dict.fromkeys((*of_train, *of_serve, *(text for model in models for text in model.assumptions)))
-    return Comparison(train, serve, tuple(findings), tuple(unknowns), drift, tuple(assumptions))
+    verdicts = tuple(model.verdict for model in models)
+    return Comparison(train, serve, tuple(findings), tuple(unknowns), drift, tuple(assumptions), verdicts)
 
 
 def _checked(finding: Finding, models: Sequence[Model]) -> Finding:
@@ -69,16 +82,21 @@ def _checked(finding: Finding, models: Sequence[Model]) -> Finding:
     names = ", ".join(verdict.artifact for verdict in users[:3]) + (f" and {len(users) - 3} more" * (len(users) > 3))
     were, it = ("was", "it loads and predicts") if len(users) == 1 else ("were", "they load and predict")
     text = f"{names} {were} checked: by the prediction {it} there. Other files may not: {finding.consequence}"
-    return finding._replace(severity="note", consequence=text)
+    why = f"no error, for by the prediction {it} there: {names}"
+    return finding._replace(severity="note", consequence=text, lowered=why)
 
 
-def _addressed(fix: str, serve: Snapshot) -> str:
+def addressed(fix: str, target: TargetInfo) -> str:
     """The fix where it belongs: a lockfile is mended by a line in it, not by installing something."""
-    command = "pip install '"
-    if not serve.target.declared or not fix.startswith(command) or not fix.endswith("'"):
+    command = "pip install "
+    if not target.declared or not fix.startswith(f"{command}'"):
         return fix
-    pins = fix[len(command) : -1].split("' '")
-    return f"write {' and '.join(pins)} into {serve.target.reference}"
+    # What stands in quotes are requirements; what follows the last of them says more about it in words.
+    *pins, more = fix[len(command) :].split("'")[1:]
+    if more.startswith(" --"):  # an option of pip goes with the command
+        return fix
+    more += "," if more.startswith(",") else ""
+    return f"write {' and '.join(pin for pin in pins if pin.strip())}{more} into {target.reference}"
 
 
 def _drift(train: Snapshot, serve: Snapshot, covered: set[Key]) -> Iterator[Drift]:

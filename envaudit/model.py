@@ -170,6 +170,8 @@ class Finding(NamedTuple):
     reference: str | None = None
     covers: tuple[tuple[str, str, str], ...] = ()
     code: str = ""
+    lowered: str = ""
+    """Why it is less grave than its rule says, in a line; empty where it is not."""
 
 
 class Unknown(NamedTuple):
@@ -200,6 +202,8 @@ class Comparison(NamedTuple):
     drift: tuple[Drift, ...]
     assumptions: tuple[str, ...] = ()
     """What had to be assumed to compare at all, in words."""
+    verdicts: tuple[Verdict, ...] = ()
+    """On the model files that were named; the findings hold them too, cause by cause."""
 
     def worst(self) -> Severity | None:
         """The gravest severity among the findings, None where there is none."""

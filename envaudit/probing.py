@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from envaudit import artifacts
 from envaudit.artifacts.summary import local_modules, summarize, unfitted
-from envaudit.comparison import Model
+from envaudit.comparison import Model, addressed
 from envaudit.errors import ArtifactError, UsageError
 from envaudit.evidence import Options
-from envaudit.model import LOADERS, Json, Snapshot, Verdict
+from envaudit.model import LOADERS, Json, Snapshot, TargetInfo, Verdict
 from envaudit.needs import Needs, distribution_of
 from envaudit.reports import Probe, Probed, Search
 from envaudit.take import resolve
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Execute = Callable[[str, str], Verdict]
 """Really loads a file with a loader, and says what happened."""
 
-_LIVE: Final = ("here", "venv", "python", "container", "image")
 _OLD_LIBRARY: Final = frozenset("__builtin__ copy_reg cPickle cStringIO".split())
 """Modules of Python 2's library that pickles of protocols 0 to 2 name."""
 
@@ -71,7 +70,7 @@ class Place:
             from envaudit.surface.open import of_snapshot, open_surface
 
             self.options.progress(f"looking at {self.name}")
-            if self._taken is not None and self.kind not in _LIVE:
+            if self._taken is not None and (self.kind == "snapshot" or self._taken.target.declared):
                 surface = of_snapshot(self._taken)
             else:
                 surface = open_surface(self.target, self.options)
@@ -94,13 +93,13 @@ def probe(
     """Read model files, and predict what will happen to them in a target.
 
     ``loader`` is the call that will read them (default: by the file); ``execute`` really loads them there; ``train``
-    maps distributions to their versions in training, ``taken`` is a snapshot of the target. ``find`` names a distribution whose releases are searched for some with which the files would work there.
+    maps distributions to their versions in training, ``taken`` is a snapshot of the target. ``find`` names a
+    distribution whose releases are searched for some with which the files would work there.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
     unless all are wanted (``whole``).
     """
-    if loader is not None and loader not in LOADERS:
-        raise UsageError(f"unknown loader {loader!r}; known are {', '.join(LOADERS)}")
+    check_loader(loader)
     options = options or Options()
     place = None if target is None else Place(target, options, taken)
     finder = None
@@ -134,7 +133,22 @@ def probe(
         searches = finder.search(tuple(read.values()), place.opened().surface, train)
         for number, search in zip(read, searches, strict=True):
             files[number] = _mended(files[number], search)
-    return Probe(tuple(files), place.target, place.kind, place.assumptions())
+    there = TargetInfo(place.kind, place.name)
+    return Probe(tuple(_addressed(file, there) for file in files), place.target, place.kind, place.assumptions())
+
+
+def check_loader(loader: str | None) -> None:
+    """Raises :class:`~envaudit.errors.UsageError` for a call that reads no model files."""
+    if loader is not None and loader not in LOADERS:
+        raise UsageError(f"unknown loader {loader!r}; known are {', '.join(LOADERS)}")
+
+
+def _addressed(file: Probed, target: TargetInfo) -> Probed:
+    """The file with fixes that say where in the target they belong."""
+    if file.predicted is None:
+        return file
+    reasons = tuple(reason._replace(fix=addressed(reason.fix, target)) for reason in file.predicted.reasons)
+    return file._replace(predicted=file.predicted._replace(reasons=reasons))
 
 
 def _mended(file: Probed, search: Search) -> Probed:

@@ -12,10 +12,10 @@ from typing import Final
 
 from envaudit import artifacts
 from envaudit.artifacts.summary import summarize
-from envaudit.errors import SnapshotError, UsageError
+from envaudit.errors import SnapshotError
 from envaudit.evidence import MIB, Options
-from envaudit.model import LOADERS, Artifact, Snapshot
-from envaudit.probing import facts
+from envaudit.model import Artifact, Snapshot
+from envaudit.probing import check_loader, facts
 from envaudit.take import take
 
 Record = Callable[[str, Artifact], Artifact]
@@ -51,8 +51,7 @@ def describe(model: str, loader: str | None = None) -> Artifact:
 
     Raises :class:`~envaudit.errors.ArtifactError` for a file that cannot be read.
     """
-    if loader is not None and loader not in LOADERS:
-        raise UsageError(f"unknown loader {loader!r}; known are {', '.join(LOADERS)}")
+    check_loader(loader)
     needs = artifacts.read(model)
     found = facts(needs)
     short = {key: found[key] for key in _NEEDS if found[key]}

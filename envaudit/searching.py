@@ -17,11 +17,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from envaudit.errors import TargetError, UsageError
-from envaudit.knowledge import load
 from envaudit.needs import DISTRIBUTIONS, distribution_of
 from envaudit.prediction.evaluation import Evaluation
 from envaudit.prediction.outcome import predict
 from envaudit.reports import Search, Tried
+from envaudit.rules._packages import for_numpy_1
 from envaudit.surface._distributions import Distributions
 from envaudit.surface.wheels import Index, WheelTree, wheel
 
@@ -186,7 +186,7 @@ class _Attempt:
     def _unmet(self, tree: WheelTree) -> Iterator[Requirement]:
         """What the release requires and the target does not have; for one that was compiled for NumPy 1, that too."""
         requirements = list(_required(Distributions([tree]), self._name, self._beneath))
-        if _older(self._name, self._version):
+        if for_numpy_1(self._name, self._version):
             requirements.append(Requirement("numpy<2"))
         for requirement in requirements:
             there = _version(self._beneath.version(requirement.name))
@@ -207,7 +207,7 @@ class _Attempt:
         if _major(new.get("numpy")) >= 2:
             for package in sorted(involved - set(new)):
                 there = self._beneath.version(package)
-                if there and _older(package, there):
+                if there and for_numpy_1(package, there):
                     yield f"{package} {there} there was compiled for NumPy 1 and cannot be imported with NumPy 2"
 
 
@@ -244,13 +244,6 @@ def _newest(index: Index, requirement: Requirement, surface: Surface) -> str | N
         if not release.yanked and requirement.specifier.contains(text) and _installable(release, surface):
             return text
     return None
-
-
-def _older(package: str, version: str) -> bool:
-    """Whether a release is known to have been compiled before NumPy 2."""
-    entry = load("numpy2").get(package)
-    found, first = _version(version), _version(entry["first"]) if entry else None
-    return found is not None and first is not None and found < first
 
 
 def _distributions(surface: Surface, package: str) -> Distributions:

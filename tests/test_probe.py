@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import envaudit as package
-from envaudit import comparison
+from envaudit import comparison, registry
 from envaudit.errors import ArtifactError, UsageError
 from envaudit.model import QUESTIONS, Answer, Component, Reason, Snapshot, TargetInfo, Verdict
 from envaudit.registry import load
@@ -287,7 +287,43 @@ def test_only_a_file_that_loads_and_predicts_lowers_an_error(answers: tuple[Any,
     (found,) = comparison.compare(*sides, [model]).findings
     assert (found.code, found.severity) == ("EA201", severity)
     (other,) = comparison.compare(*sides, [model._replace(packages=frozenset({"numpy"}))]).findings
-    assert other.severity == "error"
+    assert (other.severity, other.lowered) == ("error", "")
+    result = comparison.compare(*sides, [model])
+    assert result.verdicts == (verdict,)
+    text = registry.module("reports", "as_text").REPORT.render(result, View())
+    why = "no error, for by the prediction it loads and predicts there: m.joblib"
+    assert (f"  EA201  scikit-learn  1.4.2 -> 1.2.2\n         {why}" in text) == (severity == "note")
+
+
+@pytest.mark.network
+def test_a_lock_file_is_mended_by_a_line_in_it(trained: Path, train: str, tmp_path: Path) -> None:
+    """Whichever command it is that predicts."""
+    lock = tmp_path / "requirements.txt"
+    lock.write_text("\n".join(SERVE))
+    fix = f"write scikit-learn==1.4.2, which wrote the file, into {lock}"
+    (verdict,) = package.probe(trained / "forest.joblib", lock).verdicts
+    assert verdict.reasons[0].fix == fix
+    result = package.compare(train, lock, models=trained / "forest.joblib")
+    assert [item.fix for item in result.findings if item.code == "EA904"] == [fix]
+    assert [item.fix for item in result.at_least("error") if item.code == "EA201"] == [
+        f"write scikit-learn==1.4.2 into {lock}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fix", "there"),
+    [
+        ("pip install 'a==1'", "write a==1 into x.txt"),
+        ("pip install 'a==1' 'b==2'", "write a==1 and b==2 into x.txt"),
+        ("pip install 'a==1' 'b==2' (or 3, 4)", "write a==1 and b==2 (or 3, 4) into x.txt"),
+        ("pip install 'numpy>=2', which wrote it", "write numpy>=2, which wrote it, into x.txt"),
+        ("pip install 'torch==2' --index-url https://x", "pip install 'torch==2' --index-url https://x"),
+        ("train again", "train again"),
+    ],
+)
+def test_a_fix_is_addressed_at_the_lock_file_and_at_no_environment(fix: str, there: str) -> None:
+    assert comparison.addressed(fix, TargetInfo("requirements", "x.txt")) == there
+    assert comparison.addressed(fix, TargetInfo("venv", "x")) == fix
 
 
 def test_what_a_run_refutes_is_no_longer_predicted() -> None:

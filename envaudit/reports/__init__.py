@@ -132,8 +132,6 @@ class View(NamedTuple):
     color: bool = False
     drift: bool = False
     """List every drift line instead of counting them."""
-    verdicts: tuple[Verdict, ...] = ()
-    """On the model files that were named for a comparison; its findings hold them too, cause by cause."""
     questions: tuple[Question, ...] = QUESTIONS
     """The questions of which a "no" makes a probe fail."""
     verbose: bool = False

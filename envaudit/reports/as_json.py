@@ -39,10 +39,10 @@ def render(comparison: Comparison, view: View) -> str:
         ],
         "drift": [item._asdict() for item in comparison.drift],
     }
-    if view.verdicts:
+    if comparison.verdicts:
         from envaudit.reports import _probe_json
 
-        document["verdicts"] = [_probe_json.verdict(verdict) for verdict in view.verdicts]
+        document["verdicts"] = [_probe_json.verdict(verdict) for verdict in comparison.verdicts]
     return json.dumps(document, indent=2) + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Json, Severity, Snapshot
+from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Json, Severity, Snapshot, Verdict
 from envaudit.reports import Probe, Report, View, all_seen, by_reason, failed, plain
 from envaudit.reports._lines import WIDTH, Paint, clip, limited, wrap
 
@@ -21,8 +21,8 @@ def render(comparison: Comparison, view: View) -> str:
     if not all_seen(comparison):
         lines.append("      (of what was seen; not all was: see the end)")
     lines.append("")
-    if view.verdicts:
-        lines += _models(view, paint)
+    if comparison.verdicts:
+        lines += _models(comparison.verdicts, paint)
     lines += _side("train", comparison.train)
     lines += _side("serve", comparison.serve)
     for assumption in comparison.assumptions:
@@ -47,10 +47,10 @@ def render_probe(probe: Probe, view: View) -> str:
     return _probe_text.render(probe, view)
 
 
-def _models(view: View, paint: Paint) -> list[str]:
+def _models(verdicts: Iterable[Verdict], paint: Paint) -> list[str]:
     from envaudit.reports import _probe_text
 
-    return [line for verdict in view.verdicts for line in _probe_text.brief(verdict, paint)]
+    return [line for verdict in verdicts for line in _probe_text.brief(verdict, paint)]
 
 
 def _verdict(comparison: Comparison, view: View, paint: Paint) -> str:
@@ -127,7 +127,10 @@ def _section(severity: Severity, found: list[Finding], paint: Paint) -> list[str
             lines.append("")
         more = "further " if lines else ""
         lines.append(paint(f"{more}{severity}s", severity) + " (envaudit explain CODE tells what each means)")
-        lines += [clip(f"  {item.code}  {_change(item)}") for item in rows[:ROWS]]
+        for item in rows[:ROWS]:
+            lines.append(clip(f"  {item.code}  {_change(item)}"))
+            if item.lowered:
+                lines.append(clip(f"         {item.lowered}"))
         lines += _counted(rows[ROWS:])
     return lines
 

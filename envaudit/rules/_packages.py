@@ -8,6 +8,7 @@ from typing import Any
 from envaudit.knowledge import load
 from envaudit.model import Component, Severity
 from envaudit.rules._helpers import attribute
+from envaudit.rules._versions import compare
 
 _SEVERITY: dict[str, Severity] = {"e": "error", "w": "warning", "n": "note"}
 _DEFAULT: dict[str, Any] = {"older": "wnn", "newer": "wnn"}
@@ -37,6 +38,14 @@ def weight(name: str, level: int, older: bool) -> Severity:
     if severity == "warning" and entry is _DEFAULT and is_tool(name):
         return "note"
     return severity
+
+
+def for_numpy_1(name: str, version: str) -> str | None:
+    """The source that says that a release was compiled for NumPy 1 and cannot be imported with 2; None if none does."""
+    entry = load("numpy2").get(name)
+    if entry is None or (compare(version, entry["first"]) or 0) >= 0:
+        return None
+    return str(entry["source"])
 
 
 def pin(name: str, component: Component) -> str:

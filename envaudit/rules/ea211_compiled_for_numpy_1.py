@@ -30,8 +30,8 @@ from collections.abc import Iterator
 
 from envaudit.model import Component, Finding, Snapshot, Unknown
 from envaudit.rules import Rule
-from envaudit.rules._packages import install
-from envaudit.rules._versions import compare, release
+from envaudit.rules._packages import for_numpy_1, install
+from envaudit.rules._versions import release
 
 
 def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
@@ -63,12 +63,10 @@ def _is_numpy_2(snapshot: Snapshot) -> bool:
 
 
 def _too_old(snapshot: Snapshot) -> Iterator[tuple[str, Component, str]]:
-    from envaudit.knowledge import load
-
-    for name, entry in load("numpy2").items():
-        component = snapshot.of("distribution").get(name)
-        if component is not None and component.version and (compare(component.version, entry["first"]) or 0) < 0:
-            yield name, component, entry["source"]
+    for name, component in snapshot.of("distribution").items():
+        source = component.version and for_numpy_1(name, component.version)
+        if source:
+            yield name, component, source
 
 
 RULE = Rule(check)
