@@ -15,7 +15,8 @@ from functools import cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.tags import Tag, parse_tag
+from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 from packaging.version import InvalidVersion, Version
 
 from envaudit.errors import TargetError
@@ -42,12 +43,26 @@ class IndexFile(NamedTuple):
 
     def version(self) -> Version | None:
         """The version that the file's name states."""
+        if self.filename.endswith(".whl"):
+            parts = self.filename.removesuffix(".whl").split("-")
+            return _version(parts[1]) if len(parts) in (5, 6) else None
         try:
-            if self.filename.endswith(".whl"):
-                return parse_wheel_filename(self.filename)[1]
             return parse_sdist_filename(self.filename)[1]
-        except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        except (InvalidSdistFilename, InvalidVersion):
             return None
+
+    def tags(self) -> frozenset[Tag]:
+        """The interpreters and systems that a wheel is for."""
+        return parse_tag("-".join(self.filename.removesuffix(".whl").split("-")[-3:]))
+
+
+@cache
+def _version(text: str) -> Version | None:
+    """A page names each version dozens of times."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
 
 
 class Release(NamedTuple):
@@ -66,9 +81,7 @@ class Release(NamedTuple):
         for file in self.wheels:
             if allowed and file.sha256 not in allowed:
                 continue
-            rank = min(
-                (ranks[str(tag)] for tag in parse_wheel_filename(file.filename)[3] if str(tag) in ranks), default=-1
-            )
+            rank = min((ranks[str(tag)] for tag in file.tags() if str(tag) in ranks), default=-1)
             if rank >= 0 and (best is None or rank < best[0]):
                 best = (rank, file)
         return best[1] if best else None
