@@ -144,7 +144,7 @@ class Long(NamedTuple):
     length: int
     """Characters or bytes."""
     start: Value
-    """Its first 256 characters or bytes."""
+    """Its first 256 characters or bytes; 64 KiB of what begins like a JSON object."""
     end: Value = b""
     """What its last 256 bytes hold (not of an int): some payloads state their version there."""
     at: int = -1

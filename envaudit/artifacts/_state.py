@@ -39,7 +39,7 @@ MAX_WORDS: Final = 48 << 20
 """Bytes of short strings that a choosy memo keeps."""
 MAX_PAYLOAD: Final = 1 << 16
 MAX_PAYLOADS: Final = 100
-"""How much is kept, and of how many, of bytes that may be pickles themselves."""
+"""How much is kept, and of how many, of bytes that may be pickles themselves or a JSON object."""
 FEW: Final = 16
 WORD: Final = 64
 
@@ -242,12 +242,13 @@ class State:
         reader = self.reader
         at = reader.tell()
         if size <= 2 * EDGE:
-            start = reader.take(size)
-            end = start[-EDGE:]
+            whole = reader.take(size)
+            start, end = whole[:EDGE], whole[-EDGE:]
         else:
             start = reader.take(EDGE)
             rest = size - 2 * EDGE
-            if start[:1] == b"\x80" and kind != "str" and len(self.payloads) < MAX_PAYLOADS:
+            pickled = start[:1] == b"\x80" and kind != "str"
+            if (pickled or start[:1] == b"{") and len(self.payloads) < MAX_PAYLOADS:
                 more = reader.take(min(rest, MAX_PAYLOAD - 2 * EDGE))
                 rest -= len(more)
                 self.payloads[at] = start + more
@@ -255,9 +256,11 @@ class State:
             end = reader.take(EDGE)
             if rest == 0 and at in self.payloads:
                 self.payloads[at] += end
+            if not pickled:
+                start = self.payloads.get(at, start)
         if kind == "str":
-            return Long(kind, size, str(start[:EDGE], "utf-8", "ignore"), str(end, "utf-8", "ignore"), at)
-        return Long(kind, size, start[:EDGE], end, at)
+            return Long(kind, size, str(start, "utf-8", "ignore"), str(end, "utf-8", "ignore"), at)
+        return Long(kind, size, start, end, at)
 
     def text(self, size: int) -> Value:
         """A UTF-8 string."""

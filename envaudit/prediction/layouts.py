@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from hashlib import md5, sha1, sha256
+from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
 from envaudit.needs import Array, Items, Long, Made, Mapping, Value, class_of
 from envaudit.prediction.core import Core, Place
-from envaudit.prediction.values import Abstract, ArrayValue, External, Function, Partial
+from envaudit.prediction.values import Abstract, ArrayValue, ClassValue, Dictionary, External, Function, Partial
+from envaudit.prediction.world import MISSING
 
 if TYPE_CHECKING:
     from envaudit.surface.extensions import Extension, Layout, Signature
@@ -23,7 +25,7 @@ def extension_of(core: Core, value: External) -> Extension | None:
     return core.world.surface.extension(module) if found is not None and found.kind == "extension" else None
 
 
-def check_call(core: Core, made: Made, call: External) -> None:
+def check_call(core: Core, made: Made, call: External, args: list[Abstract]) -> None:
     """Whether a compiled reconstructor takes the arguments that the file hands it."""
     extension = extension_of(core, call)
     if extension is None or made.how == "newobj":
@@ -35,12 +37,68 @@ def check_call(core: Core, made: Made, call: External) -> None:
             listed = ", ".join(f"0x{value:07x}" for value in known)
             text = f"Incompatible checksums (0x{checksum:x} vs ({listed}))"
             _record(core, made, "PickleError", text, "checksum", f"{call.module}.{call.name[15:]}")
+        elif isinstance(args[0], ClassValue):
+            _check_allocation(core, made, External(call.module, call.name[15:]), args[0])
         return
     signature = extension.functions.get(call.name)
     if signature is not None and made.kwargs is None:
         text = misfit(call.name, signature, len(made.args))
         if text:
             _record(core, made, "TypeError", text, "signature", call.dotted)
+
+
+NO_FIELDS: Final = frozenset(int(digest(b"", usedforsecurity=False).hexdigest()[:7], 16) for digest in (sha256, sha1, md5))
+"""Cython's checksums of a class without C fields (``_calculate_pickle_checksums`` in its ParseTreeTransforms.py)."""
+
+
+def _check_allocation(core: Core, made: Made, owner: External, cls: ClassValue) -> None:
+    """Whether ``OWNER.__new__(cls)``, which Cython's reconstructor calls, may make that class.
+
+    ``tp_new_wrapper`` in CPython's Objects/typeobject.c demands that the class derives from the owner, and that no
+    other compiled class lays out its instances. Where the owner has no C fields, that is the first compiled base.
+    """
+    compiled = [item for item in cls.lineage if not isinstance(item, ClassValue)]
+    if not all(isinstance(item, External) for item in compiled):
+        return
+    text = ""
+    if owner not in compiled:
+        if all(item.module != owner.module for item in compiled):  # else it may derive from it in compiled code
+            text = f"{cls.name} is not a subtype of {owner.dotted}"
+    elif compiled[0] != owner and made.args[1] in NO_FIELDS:
+        text = f"is not safe, use {cls.name}.__new__()" if extension_of(core, compiled[0]) is not None else ""
+    if text:
+        separator = " " if text.startswith("is not") else ": "
+        text = f"{owner.dotted}.__new__({cls.name}){separator}{text}"
+        _record(core, made, "TypeError", text, "class-layout", f"{cls.module}.{cls.name}")
+
+
+def check_inherited(core: Core, made: Made, cls: ClassValue, state: Abstract) -> None:
+    """Whether the ``__setstate__`` of a compiled base takes a stored ``__dict__``.
+
+    The one that Cython generates (``__setstate_cython__``) takes a tuple only; so does that of scipy's cKDTree, which
+    unpacks it (scipy/spatial/_ckdtree.pyx), and which KDTree derives from since scipy 1.6.
+    """
+    if not isinstance(state, Dictionary):
+        return
+    for item in cls.lineage:
+        if isinstance(item, ClassValue):
+            if core.member(item, "__setstate__", own=True) is not MISSING:
+                return
+            continue
+        extension = extension_of(core, item) if isinstance(item, External) else None
+        if extension is None:
+            continue
+        own = _says(core, item, f".{item.name}.__setstate__".encode())
+        generated = _says(core, item, f".{item.name}.__setstate_cython__".encode())
+        text = ""
+        if own and item.name == "cKDTree":
+            text = f"need more than {len(state.entries)} values to unpack"
+        elif not own and generated and f"__pyx_unpickle_{item.name}" in extension.names:
+            text = "Expected tuple, got dict"
+        if text:
+            kind = "ValueError" if own else "TypeError"
+            _record(core, made, kind, text, "raises", f"{item.dotted}.__setstate__")
+        return
 
 
 def check_types(core: Core, made: Made, call: Abstract, args: list[Abstract]) -> None:
@@ -84,12 +142,28 @@ def check_payload(core: Core, made: Made) -> None:
         return
     start = _start(made.attributes().get("handle"))
     version = core.world.surface.version("xgboost")
-    if not start or version is None:
-        return
-    universal = start[:2] == b"{L"
-    if Version(version) < Version("1.6") if universal else Version(version) >= Version("3.1"):
-        text = 'Expecting: """, got: "L"' if universal else "Invalid serialization file."
+    text = _unread(start, Version(version)) if start and version is not None else None
+    if text is not None:
         _record(core, made, "XGBoostError", text, "native-format", "xgboost.core.Booster")
+
+
+def _unread(start: bytes, version: Version) -> str | None:
+    """What xgboost says where it does not read a snapshot that begins so.
+
+    Two keys were demanded of a JSON snapshot until they were no longer written: ``leaf_child_counts`` of every tree
+    before 1.3 (https://github.com/dmlc/xgboost/pull/6094), ``lambda_rank_param`` of a ranking objective before 2.0,
+    which spells it otherwise (https://github.com/dmlc/xgboost/pull/9015).
+    """
+    universal = start[:2] == b"{L"
+    if universal and version < Version("1.6"):
+        return 'Expecting: """, got: "L"'
+    if not universal and version >= Version("3.1"):
+        return "Invalid serialization file."
+    if b"left_children" in start and b"leaf_child_counts" not in start and version < Version("1.3"):
+        return "Invalid cast, from Null to Array"
+    if b"lambdarank_param" in start and version < Version("2.0"):
+        return "Invalid cast, from Null to Object"
+    return None
 
 
 def _start(value: Value) -> bytes:

@@ -146,7 +146,7 @@ def _make(core: Core, made: Made) -> Abstract:
                     return result
         return _object(core, made, call)
     if isinstance(call, External):
-        layouts.check_call(core, made, call)
+        layouts.check_call(core, made, call, args)
         result = core.call(call, args, kwargs)
         return result if result is not UNKNOWN else _object(core, made, call)
     result = _played(core, made, call, args, kwargs)
@@ -208,6 +208,7 @@ def _set_state(core: Core, made: Made, value: Abstract, state: Value) -> None:
     layouts.check_payload(core, made)
     if isinstance(value.cls, ClassValue):
         setter = core.member(value.cls, "__setstate__")
+        layouts.check_inherited(core, made, value.cls, given)
         if isinstance(setter, Function):
             _played(core, made, Bound(setter, value), [given], {})
             return

@@ -91,7 +91,8 @@ class Statements(Core):
                 container.items.append(value)
 
     def _unpack(self, targets: list[ast.expr], value: Abstract, frame: Frame) -> None:
-        items = value.items if isinstance(value, Sequence) and value.exact else None
+        found, exact = self.items_of(value) if isinstance(value, (Sequence, Dictionary, str)) else ([], False)
+        items = found if exact else None
         starred = next((index for index, item in enumerate(targets) if isinstance(item, ast.Starred)), None)
         if items is not None and starred is None and len(items) == len(targets):
             for target, item in zip(targets, items, strict=True):

@@ -200,17 +200,19 @@ class ClassValue:
     """A class of the target's source.
 
     ``mro`` is the C3 linearization of what could be read; ``open`` says that a base or metaclass could not be, so
-    that a missing attribute proves nothing.
+    that a missing attribute proves nothing. ``lineage`` holds those other bases too, in their places: an
+    :class:`External` is one of compiled code.
     """
 
-    __slots__ = ("body", "frame", "module", "mro", "name", "natives", "node", "open")
+    __slots__ = ("body", "frame", "lineage", "module", "mro", "name", "natives", "node", "open")
 
     def __init__(self, module: str, node: ast.ClassDef, frame: Frame) -> None:
         self.module = module
         self.node = node
         self.name = node.name
         self.frame = frame
-        self.mro: list[Abstract] = [self]
+        self.mro: list[ClassValue] = [self]
+        self.lineage: list[Abstract] = [self]
         self.open = False
         self.natives: set[str] = set()
         """Attributes that builtin bases give."""

@@ -48,7 +48,7 @@ class World:
         self.surface = surface
         self.evaluate: Callable[[ast.expr, Frame], Abstract] = lambda node, frame: UNKNOWN
         self.truth: Callable[[ast.expr, Frame], bool | None] = lambda node, frame: None
-        self.call: Callable[[Abstract, list[Abstract]], Abstract] = lambda function, args: UNKNOWN
+        self.call: Callable[[Function, list[Abstract]], Abstract] = lambda function, args: UNKNOWN
         self.decorated: Callable[[Function, Frame], Abstract] = lambda function, frame: function
         self.packages: tuple[str, ...] = ()
         """Top-level packages that the artifact names: importing them may register modules under other names."""

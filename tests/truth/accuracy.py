@@ -61,7 +61,7 @@ def cases(every: int, trains: list[str], serves: list[str]) -> Iterator[Case]:
                     continue
                 if serve not in worlds:
                     worlds[serve] = Evaluation.world_of(open_surface(str(known[serve].python)))
-                needs = needs or read(str(file.path))
+                needs = needs or read(str(file.path))._replace(loader=file.loader)
                 verdict = predict(needs, worlds[serve], file.name)
                 yield Case(train, serve, file, executed, verdict, truth.is_held_out(train, serve, file))
 
