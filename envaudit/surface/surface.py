@@ -230,9 +230,9 @@ class Surface:
 
     def _in_extended_path(self, module: str, package: ModuleFile) -> ModuleFile | None:
         """A submodule of a package that spreads itself over ``sys.path`` (pkgutil, pkg_resources)."""
-        if package.kind != "package" or package.tree is None:
+        if package.kind != "package":
             return None
-        data = package.tree.read(package.path) or b""
+        data = self.read(package.module) or b""
         if not any(words in data for words in _EXTENDS_PATH):
             return None
         above, _, last = package.module.rpartition(".")

@@ -19,7 +19,7 @@ SERVE = ("scikit-learn==1.5.2", "joblib==1.4.2")
 MAKE = """
 import pickle, sys
 import joblib, numpy
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -30,6 +30,7 @@ x, y = random.random((9700, 4)).astype("float32"), random.integers(0, 100, 9700)
 joblib.dump(RandomForestClassifier(100, max_features=1, random_state=0, n_jobs=-1).fit(x, y), "forest.joblib")
 small = make_pipeline(StandardScaler(), LogisticRegression()).fit(x[:200], y[:200] % 2)
 joblib.dump(small, "small.joblib")
+joblib.dump(HistGradientBoostingClassifier(max_iter=5).fit(x[:200], y[:200] % 2), "other.joblib")
 with open("small.pkl", "wb") as stream:
     pickle.dump(small, stream)
 """
@@ -121,7 +122,7 @@ def models(envaudit: str, folder: Path) -> Iterator[Row | Figure | str]:
         subprocess.run([train, "-c", MAKE], check=True, cwd=place)
         for name in ("forest.joblib", "small.joblib", "small.pkl"):
             yield from _one(Path(place, name), own, train, peers)
-        yield from _probes(envaudit, folder, Path(place, "small.joblib"))
+        yield from _probes(envaudit, folder, Path(place, "small.joblib"), Path(place, "other.joblib"))
 
 
 def _one(path: Path, own: Path, train: Path, peers: dict[str, Path]) -> Iterator[Row | Figure | str]:
@@ -146,16 +147,18 @@ def _one(path: Path, own: Path, train: Path, peers: dict[str, Path]) -> Iterator
         yield f"{text}; {tool.megabytes:.0f} MB" + (f"; says: {tool.said}" if tool.said else "")
 
 
-def _probes(envaudit: str, folder: Path, small: Path) -> Iterator[Figure]:
+def _probes(envaudit: str, folder: Path, small: Path, other: Path) -> Iterator[Figure]:
     """A verdict from nothing, and again: whatever envaudit keeps between two runs lies in a folder of its own here."""
     serve = installed(folder / "serve", *SERVE).parent
-    found: dict[str, list[float]] = {"cold": [], "warm": []}
+    runs = {"cold": small, "warm": small, "of another model on a warm target": other, "of that one again": other}
+    found: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(5):
         cache = folder / f"cache-{number}"
-        command = ["env", f"ENVAUDIT_CACHE={cache}", envaudit, "probe", str(small), "--in", str(serve)]
-        for name in found:
+        for name, model in runs.items():
+            command = ["env", f"ENVAUDIT_CACHE={cache}", envaudit, "probe", str(model), "--in", str(serve)]
             found[name].append(once(command, codes=(0, 1)).cpu)
-    kept = any(folder.glob("cache-*/*"))
-    note = "" if kept else "nothing is kept between runs yet"
-    yield Figure("probe small.joblib --in VENV, cold (CPU)", min(found["cold"]), "s", limit=2)
-    yield Figure("probe small.joblib --in VENV, warm (CPU)", min(found["warm"]), "s", note, limit=0.5, held=2)
+    files = [path.stat().st_size for path in folder.glob("cache-0/**/*") if path.is_file()]
+    kept = f"{len(files)} files, {sum(files) / 1e3:.0f} kB are kept"
+    limits = (2, 0.5, 2, 0.5)
+    for (name, costs), limit, note in zip(found.items(), limits, ("", "", "", kept), strict=True):
+        yield Figure(f"probe MODEL --in VENV, {name} (CPU)", min(costs), "s", note, limit=limit)
