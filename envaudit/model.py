@@ -70,7 +70,7 @@ class TargetInfo(NamedTuple):
         return self.kind in ("requirements", "pylock")
 
 
-LOADERS: Final = ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "numpy.load")
+LOADERS: Final = ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "torch.jit.load", "numpy.load")
 """The calls that read model files; they do not accept the same bytes."""
 
 

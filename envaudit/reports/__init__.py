@@ -87,6 +87,7 @@ def _settled(predicted: Verdict, executed: Verdict) -> Verdict:
     """What really happened where running it told, else the prediction, unless that rests on what did not happen."""
     answers: list[Answer] = []
     reasons: list[Reason] = []
+    untold: list[str] = []
     refuted = False
     for question in QUESTIONS:
         seen, said = executed.answer(question), predicted.answer(question)
@@ -102,8 +103,10 @@ def _settled(predicted: Verdict, executed: Verdict) -> Verdict:
         else:
             answers.append(said)
             reasons += foretold + (told if said.value == "unknown" else [])
+            if said.value != "unknown":
+                untold += [f"{question} was not tried: {reason.explanation}" for reason in told]
     load, predict, same = answers
-    notes = tuple(dict.fromkeys((*executed.notes, *predicted.notes)))
+    notes = tuple(dict.fromkeys((*executed.notes, *untold, *predicted.notes)))
     return predicted._replace(load=load, predict=predict, same=same, reasons=tuple(reasons), notes=notes)
 
 

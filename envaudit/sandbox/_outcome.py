@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Final, NamedTuple
 
 from envaudit.model import Json
@@ -14,6 +15,8 @@ from envaudit.sandbox._job import Job, Raw
 
 _LISTED: Final = 20
 _TEXT: Final = 4000
+_COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
+"""What some libraries (torch) put around words for a terminal (ECMA-48, "Select graphic rendition")."""
 _PHASES: Final = ("import", "load", "sample", "predict", "done")
 
 
@@ -179,7 +182,7 @@ def _failure(found: Json) -> Failure:
     frames = found.get("frames")
     return Failure(
         _text(found.get("type")) or "Exception",
-        _text(found.get("text")) or "an exception that cannot be told",
+        _COLOUR.sub("", _text(found.get("text"))) or "an exception that cannot be told",
         found.get("memory") is True,
         tuple(_text(frame) for frame in frames[-_LISTED:]) if isinstance(frames, list) else (),
     )

@@ -190,3 +190,11 @@ def test_a_target_that_prints_does_no_harm(tmp_path: Path, execute: Execute, mon
     (tmp_path / "sitecustomize.py").write_text("import sys; print('x' * 100000); sys.stderr.write('y' * 100000)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert execute(hostile.write(tmp_path, "1"), unsafe=True).load.value == "yes"
+
+
+def test_colours_of_a_message_are_left_out() -> None:
+    """torch makes words of its refusal bold (torch/serialization.py, ``UNSAFE_MESSAGE``)."""
+    failure = _outcome._failure(
+        {"type": "UnpicklingError", "text": "UnpicklingError: \033[1mdo not\033[0m.", "frames": []}
+    )
+    assert failure.line == "UnpicklingError: do not."

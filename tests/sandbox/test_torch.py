@@ -1,0 +1,76 @@
+"""``torch.load`` in run mode: whole modules, state dicts and TorchScript, with the default of torch 2.6 and newer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import envaudit
+from envaudit.model import QUESTIONS
+from tests.environments import environment, interpreters
+
+pytestmark = [pytest.mark.network, pytest.mark.usefixtures("bubblewrap")]
+
+PYTHON = interpreters().get("3.11") or Path(sys.executable)
+TORCH = ("torch==2.13.0+cpu", "numpy==2.2.6")
+"""A build without CUDA: 190 MB instead of gigabytes."""
+TRAIN = """
+import numpy, sys, torch
+model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+torch.save(model, sys.argv[1] + "/module.pt")
+torch.save(model, sys.argv[1] + "/legacy.pt", _use_new_zipfile_serialization=False)
+torch.save(model.state_dict(), sys.argv[1] + "/state.pt")
+torch.jit.script(model).save(sys.argv[1] + "/script.pt")
+numpy.save(sys.argv[1] + "/sample.npy", numpy.arange(12.0).reshape(3, 4))
+"""
+
+
+@pytest.fixture(scope="module")
+def place() -> Path:
+    """An environment with torch, from where pip is told to look or from torch's own index of such builds."""
+    links = os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS")
+    sources = [["--find-links", links]] if links else []
+    why = ""
+    for source in (*sources, ["--index", "https://download.pytorch.org/whl/cpu"]):
+        try:
+            return environment(*source, *TORCH, python=PYTHON)
+        except AssertionError as error:  # noqa: PERF203
+            why = " ".join(str(error).split())
+    pytest.skip(f"torch cannot be installed: {why[-300:]}")
+
+
+@pytest.fixture(scope="module")
+def trained(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("torch")
+    subprocess.run([place / "bin/python", "-W", "ignore", "-c", TRAIN, str(folder)], check=True)
+    return folder
+
+
+def test_a_module_is_loaded_whole_and_answers_as_recorded(place: Path, trained: Path) -> None:
+    models = [trained / "module.pt", trained / "legacy.pt", trained / "script.pt"]
+    sample = trained / "sample.npy"
+    train = envaudit.snapshot(place, models=models, sample=sample)
+    assert [(item.loader, list(item.answers)) for item in train.artifacts] == [
+        ("torch.load", ["forward"]), ("torch.load", ["forward"]), ("torch.jit.load", ["forward"]),
+    ]  # fmt: skip
+    whole, legacy, script = (item.answers["forward"] for item in train.artifacts)
+    assert whole == legacy == script
+    assert (len(whole.values), len(whole.values[0])) == (3, 2)
+    (verdict,) = envaudit.probe(models[0], place, run=True, sample=sample, expect=train).verdicts
+    assert [verdict.answer(question).value for question in QUESTIONS] == ["yes", "yes", "yes"]
+    assert {verdict.answer(question).how for question in QUESTIONS} == {"executed"}
+    assert any("unless it is told weights_only=False" in note for note in verdict.notes)
+
+
+def test_a_state_dict_loads_by_default_and_has_nothing_to_call(place: Path, trained: Path) -> None:
+    (file,) = envaudit.probe(trained / "state.pt", place, run=True, sample=trained / "sample.npy").files
+    assert file.executed is not None
+    assert [file.executed.answer(question).value for question in QUESTIONS] == ["yes", "unknown", "unknown"]
+    assert file.executed.reasons[0].cause == "nothing-to-call"
+    assert file.verdict is not None
+    assert not any("weights_only" in note for note in file.verdict.notes)
+    assert any(note.startswith("predict was not tried: an object of the class ") for note in file.verdict.notes)
