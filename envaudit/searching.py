@@ -203,7 +203,7 @@ class _Attempt:
                 involved.add(str(canonicalize_name(requirement.name)))
                 version = new.get(canonicalize_name(requirement.name))
                 if version is not None and not requirement.specifier.contains(version, prereleases=True):
-                    yield f"{package} {self._beneath.version(package)} there requires {requirement}, not {version}"
+                    yield f"{package} {self._beneath.version(package)} there requires {requirement}"
         if _major(new.get("numpy")) >= 2:
             for package in sorted(involved - set(new)):
                 there = self._beneath.version(package)

@@ -422,3 +422,18 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
         capture_output=True, check=False, env={**os.environ, "TERM": "xterm"},
     )  # fmt: skip
     assert b"2 of 2: reading" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "words"),
+    [
+        ("container://web", "container", "in container web\n"),
+        ("here://", "here", "in this environment\n"),
+        ("fraud:1.2", "image", "in image fraud:1.2\n"),
+    ],
+)
+def test_a_place_is_named_without_repeating_its_kind(target: str, kind: str, words: str) -> None:
+    yes = Answer("yes", "likely")
+    found = Probe((Probed("m.pkl", predicted=Verdict("m.pkl", target, yes, yes, yes)),), target, kind)
+    text = registry.module("reports", "as_text").REPORT.probe(found, View())
+    assert text.startswith(f"PASS  m.pkl loads and predicts {words}")

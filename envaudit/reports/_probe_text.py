@@ -27,7 +27,8 @@ def render(probe: Probe, view: View) -> str:
     """The whole report, ending in a newline."""
     paint = Paint(view.color)
     read = [item for item in probe.files if item.error is None]
-    place = f"{probe.kind} {probe.target}".strip()
+    scheme, name = f"{probe.kind}://", probe.target or ""
+    place = "this environment" if name == "here://" else f"{probe.kind} {name.removeprefix(scheme)}".strip()
     if probe.target is None:
         lines = [line for item in read for line in _needs(item, view)]
     elif len(probe.files) == 1 and read:
