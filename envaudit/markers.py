@@ -14,8 +14,6 @@ from envaudit.model import Component, Gap, Json, Snapshot
 Facts = Mapping[str, "str | frozenset[str]"]
 
 _WORD: Final = r"""\s*(\(|\)|'[^']*'|"[^"]*"|[A-Za-z_][A-Za-z0-9_.]*|[<>=!~]+)"""
-_SYSTEMS: Final = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows", "cygwin": "CYGWIN"}
-_IMPLEMENTATIONS: Final = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
 _VARIABLES: Final = frozenset(
     {
         "implementation_name",
@@ -79,24 +77,21 @@ def environment(snapshot: Snapshot) -> dict[str, str]:
     python = snapshot.of("python").get("python")
     if python is None or python.version is None:
         return {}
-    facts: dict[str, Json] = {
-        "python_full_version": python.version,
-        "python_version": ".".join(python.version.split(".")[:2]),
-    }
-    implementation = python.attributes.get("implementation")
-    if implementation:
-        facts["implementation_name"] = implementation
-        facts["implementation_version"] = python.attributes.get("implementation_version") or python.version
-        facts["platform_python_implementation"] = _IMPLEMENTATIONS.get(implementation)
-    platform = python.attributes.get("platform")
-    kernel = snapshot.of("kernel").get("kernel")
-    if platform:
-        facts["sys_platform"] = platform
-        facts["os_name"] = "nt" if platform == "win32" else "posix"
-    facts["platform_system"] = (kernel and kernel.attributes.get("system")) or _SYSTEMS.get(platform or "")
-    machine = snapshot.of("machine").get("machine")
-    facts["platform_machine"] = machine and machine.attributes.get("architecture")
-    return {name: value for name, value in facts.items() if isinstance(value, str) and value}
+    from envaudit.collectors._marker_facts import marker_facts
+
+    def told(kind: str, name: str, attribute: str) -> str | None:
+        component = snapshot.of(kind).get(name)
+        value = component and component.attributes.get(attribute)
+        return value if isinstance(value, str) else None
+
+    return marker_facts(
+        python.version,
+        told("python", "python", "implementation"),
+        told("python", "python", "platform"),
+        told("machine", "machine", "architecture"),
+        implementation_version=told("python", "python", "implementation_version"),
+        system=told("kernel", "kernel", "system"),
+    )
 
 
 def holds(marker: str, facts: Facts) -> bool | None:

@@ -16,6 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from envaudit.collectors._marker_facts import marker_facts
 from envaudit.errors import TargetError, UsageError
 from envaudit.needs import DISTRIBUTIONS, distribution_of
 from envaudit.prediction.evaluation import Evaluation
@@ -261,18 +262,7 @@ def _required(distributions: Distributions, package: str, surface: Surface) -> I
     data = item.tree.read(f"{item.folder}/METADATA") if item else None
     head = (data or b"").decode("utf-8", "replace").replace("\r\n", "\n").partition("\n\n")[0]
     python = ".".join(map(str, surface.python))
-    facts = {
-        "extra": "",
-        "python_version": python,
-        "python_full_version": f"{python}.99",
-        "implementation_name": "cpython",
-        "implementation_version": f"{python}.99",
-        "platform_python_implementation": "CPython",
-        "platform_machine": surface.platform.machine,
-        "platform_system": "Linux",
-        "sys_platform": "linux",
-        "os_name": "posix",
-    }
+    facts = {**marker_facts(f"{python}.99", "cpython", "linux", surface.platform.machine), "extra": ""}
     for line in head.splitlines():
         key, _, value = line.partition(":")
         if key.lower() == "requires-dist":

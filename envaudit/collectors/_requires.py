@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from envaudit.collectors._marker_facts import marker_facts
 from envaudit.collectors._names import normalise
 from envaudit.model import Json
 
@@ -145,24 +146,21 @@ class Checker:
     def environment(self) -> dict[str, str]:
         """The marker environment (PEP 508, "Environment Markers") of the inspected interpreter."""
         if self._environment is None:
-            found = self.interpreter
-            implementation = str(found["implementation"])
-            self._environment = {
-                "implementation_name": implementation,
-                "implementation_version": str(found["implementation_version"]),
-                "os_name": str(found["os_name"]),
-                "platform_machine": str(found["machine"]),
-                "platform_release": str(found["release"]),
-                "platform_system": str(found["sysname"]),
-                "platform_version": str(found["kernel_version"]),
-                "python_full_version": str(found["version"]),
-                "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(
-                    implementation, implementation
-                ),
-                "python_version": ".".join(str(found["version"]).split(".")[:2]),
-                "sys_platform": str(found["sys_platform"]),
-                "extra": "",
-            }
+            found = {name: str(value) for name, value in self.interpreter.items()}
+            self._environment = marker_facts(
+                found["version"],
+                found["implementation"],
+                found["sys_platform"],
+                found["machine"],
+                implementation_version=found["implementation_version"],
+                system=found["sysname"],
+            )
+            self._environment.update(
+                os_name=found["os_name"],
+                platform_release=found["release"],
+                platform_version=found["kernel_version"],
+                extra="",
+            )
         return self._environment
 
 
