@@ -7,7 +7,7 @@ that a crash, a time-out or an out-of-memory kill is something to report and not
 
 Request and reply are JSON; their keys are documented in docs/run.md.
 """
-# ruff: noqa: PERF203, S110, SIM105, UP006, UP035, UP045
+# ruff: noqa: PERF203, SIM105, UP006, UP035, UP045
 # (it has to run on Python 3.6; and no exception of a model may end the report)
 
 import sys
@@ -22,6 +22,7 @@ import os
 import select
 import signal
 import time
+from contextlib import suppress
 from typing import Any, Callable, Dict, List, Optional
 
 METHODS = ("predict", "predict_proba", "decision_function", "transform")
@@ -67,13 +68,11 @@ def loader_of(name: str, tell: Callable[..., None]) -> Callable[[str], Any]:
                 return load(stream)
 
         return load_stream
-    if name == "torch.jit.load":
-        return lambda path: load(path, map_location="cpu")  # a sandbox has no GPU
-    if name == "torch.load":
+    if name in ("torch.load", "torch.jit.load"):
 
         def load_tensors(path: str) -> Any:
             try:
-                return load(path, map_location="cpu")
+                return load(path, map_location="cpu")  # a sandbox has no GPU
             except Exception as error:
                 if "weights_only" not in str(error):
                     raise
@@ -100,11 +99,9 @@ def names_of(model: Any) -> List[Any]:
             candidates.append(steps[0][-1])
     for candidate in candidates:
         for attribute in NAMES:
-            try:
+            with suppress(Exception):
                 found = getattr(candidate, attribute)
                 return [] if found is None or callable(found) else list(found)
-            except Exception:
-                pass
     return []
 
 
@@ -225,10 +222,8 @@ def limit(limits: Dict[str, int]) -> None:
         hard = resource.getrlimit(kind)[1]
         if hard != resource.RLIM_INFINITY:
             value = min(value, hard)
-        try:
+        with suppress(ValueError, OSError):
             resource.setrlimit(kind, (value, value))
-        except (ValueError, OSError):
-            pass
 
 
 def child(request: Dict[str, Any], told: int, said: int) -> None:
@@ -258,11 +253,8 @@ def child(request: Dict[str, Any], told: int, said: int) -> None:
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
         os.dup2(said, 2)
-        try:
-            with open("/proc/self/oom_score_adj", "w") as stream:  # the kernel is to kill the model, not the report
-                stream.write("1000")
-        except OSError:
-            pass
+        with suppress(OSError), open("/proc/self/oom_score_adj", "w") as stream:
+            stream.write("1000")  # the kernel is to kill the model, not the report
         importlib.import_module("traceback")  # while there is memory
         faulthandler.enable(2)
         warnings.showwarning = show  # type: ignore[assignment]
@@ -354,10 +346,8 @@ class Watch:
     def kill(self) -> None:
         """End the child and its descendants, as far as they share its session's group."""
         for kill in (os.killpg, os.kill):
-            try:
+            with suppress(OSError):
                 kill(self.child, signal.SIGKILL)
-            except OSError:
-                pass
 
 
 def serve(request: Dict[str, Any]) -> Dict[str, Any]:
