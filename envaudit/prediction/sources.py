@@ -7,6 +7,7 @@ next time (:mod:`envaudit.surface._facts`). Lines keep their numbers, since what
 from __future__ import annotations
 
 import ast
+import gc
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -38,11 +39,10 @@ class ModuleBindings:
 
     __slots__ = ("_lines", "_parts", "_read", "_starred", "dynamic", "names")
 
-    def __init__(self, text: str, index: Json, read: dict[int, Bindings]) -> None:
-        """``read``: the parts that were parsed already, by number."""
+    def __init__(self, text: str, index: Json) -> None:
         self._lines = text.split("\n")
         self._parts = [_Part(*item) for item in index["parts"]]
-        self._read = read
+        self._read: dict[int, Bindings] = {}
         places: dict[str, list[int]] = {}
         for number, part in enumerate(self._parts):
             for name in part.names:
@@ -138,31 +138,39 @@ def of_source(text: str, facts: Facts) -> ModuleBindings | None:
 
     Raises :class:`RecursionError` or :class:`MemoryError` where it is nested too deeply.
     """
-    read: dict[int, Bindings] = {}
-
-    def draw() -> Json:
-        lines = text.split("\n")
-        try:
-            groups = _groups(text, lines)
-        except (SyntaxError, ValueError):
-            return None
-        parts = []
-        for number, (first, nodes) in enumerate(groups):
-            found = read[number] = Bindings(ast.Module(nodes, []))
-            names = [*found.names, *(["*"] if found.stars else [])]
-            parts.append([first, names, list(_bodies(nodes, lines))])
-        return {"dynamic": any(part.dynamic for part in read.values()), "parts": parts}
-
     kind = "bindings {}.{}".format(*sys.version_info)  # what can be parsed depends on it
     data = text.encode("utf-8", "surrogatepass")
-    index = facts.kept(kind, data, draw, __file__, bindings.__file__)
-    return None if index is None else ModuleBindings(text, index, read)
+    index = facts.kept(kind, data, lambda: _drawn(text), __file__, bindings.__file__)
+    return None if index is None else ModuleBindings(text, index)
 
 
-def _groups(text: str, lines: list[str]) -> list[tuple[int, list[ast.stmt]]]:
+def _drawn(text: str) -> Json:
+    """The index of a source; None where it is none.
+
+    The syntax tree is dropped at once. Meanwhile nothing is searched for garbage, for walking through all of a tree
+    again and again takes up to half of the time.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        lines = text.split("\n")
+        parts, dynamic = [], False
+        for first, statements in _groups(_parsed(text), lines):
+            found = Bindings(ast.Module(statements, []))
+            dynamic = dynamic or found.dynamic
+            parts.append([first, [*found.names, *(["*"] if found.stars else [])], list(_bodies(statements, lines))])
+        return {"dynamic": dynamic, "parts": parts}
+    except (SyntaxError, ValueError):
+        return None
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _groups(tree: ast.Module, lines: list[str]) -> list[tuple[int, list[ast.stmt]]]:
     """First line and statements of each part of a source: each can be parsed without the others."""
     groups: list[tuple[int, list[ast.stmt]]] = []
-    for node in _parsed(text).body:
+    for node in tree.body:
         first = _first(node)
         begins_line = node.col_offset == 0 and (first == node.lineno or lines[first - 1].startswith("@"))
         if groups and not begins_line:

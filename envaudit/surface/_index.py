@@ -160,7 +160,7 @@ class Index:
         cached = self.cache.page(self.url, name)
         if cached is not None:
             files = [IndexFile(*item) for item in cached[1]]
-            held = wanted is not None and _one(_by_version(files), wanted) is not None
+            held = wanted is not None and any(item.version() == wanted for item in files)
             if held or time.time() - cached[0] < _FRESH:
                 return files
         try:
