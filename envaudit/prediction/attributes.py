@@ -38,7 +38,7 @@ class Method(NamedTuple):
 
 
 PROPERTIES: Final = frozenset({"builtins.property", "functools.cached_property", "abc.abstractproperty"})
-ON_OBJECT: Final = frozenset(dir(object)) | {"__dict__", "__weakref__", "__module__", "__annotations__"}
+ON_OBJECT: Final = frozenset(dir(object)) | set("__dict__ __weakref__ __module__ __annotations__ __getstate__".split())
 ANY_PATCH: Final = 99
 """Stands for the patch release of the target's Python in ``sys.version_info``: code asks for minor versions."""
 OF_FRAMES: Final = frozenset("columns iloc loc dtypes index to_numpy values items iteritems".split())
@@ -132,11 +132,16 @@ class Attributes(Core):
         member = self.member(value.cls, name)
         if isinstance(member, Descriptor) and member.kind == "property":
             return self._from_getter(value, member, name)
+        if name in value.attributes.entries or member is not MISSING:
+            return self.plain_attribute(value, name)
+        return self._by_getattr(value, name, None)
+
+    def plain_attribute(self, value: Instance, name: str) -> Abstract:
+        """``object.__getattribute__(value, name)``: without the class's ``__getattr__``. Raises :class:`Signal`."""
         if name in value.attributes.entries:
             return value.attributes.entries[name]
-        if member is not MISSING:
-            return self.bind(member, value, value.cls)
-        return self._by_getattr(value, name, None)
+        member = self.member(value.cls, name)
+        return self._absent(value, name) if member is MISSING else self.bind(member, value, value.cls)
 
     def _from_getter(self, value: Instance, member: Descriptor, name: str) -> Abstract:
         if self.member(value.cls, "__getattr__") is MISSING:
@@ -155,18 +160,19 @@ class Attributes(Core):
             return self.call(Bound(getter, value), [name])
         if signal is not None:
             raise signal
-        if name in value.cls.natives:
+        return self._absent(value, name)
+
+    def _absent(self, value: Instance, name: str) -> Abstract:
+        """An attribute that neither the instance nor its classes' sources provide."""
+        if name in value.cls.natives or self._on_object(name):
             return Method(value, name)
-        if value.cls.open or not value.attributes.exact or name in ON_OBJECT:
-            if (
-                name in ON_OBJECT
-                and not value.cls.open
-                and name in ("__setstate__", "__getstate__", "__sklearn_tags__")
-            ):
-                pass
-            else:
-                return Method(value, name) if name in ON_OBJECT else UNKNOWN
+        if value.cls.open or not value.attributes.exact:
+            return UNKNOWN
         return self.missing(value, f"'{value.cls.name}' object has no attribute '{name}'", name)
+
+    def _on_object(self, name: str) -> bool:
+        """Whether every object of the target's Python has it; ``__getstate__`` came with 3.11."""
+        return name in ON_OBJECT and (name != "__getstate__" or self.world.surface.python >= (3, 11))
 
     def bind(self, member: Abstract, instance: Abstract, cls: ClassValue) -> Abstract:
         """A class attribute as an instance (None: the class itself) shows it."""
@@ -204,11 +210,11 @@ class Attributes(Core):
         if name == "__mro__":
             return Sequence("tuple", [*cls.mro, External("builtins", "object")], not cls.open)
         if name == "__bases__":
-            return UNKNOWN
+            return Sequence("tuple", [self.world.evaluate(base, cls.frame) for base in cls.node.bases])
         member = self.member(cls, name)
         if member is not MISSING:
             return self.bind(member, None, cls)
-        if name in ON_OBJECT or name in cls.natives:
+        if self._on_object(name) or name in cls.natives:
             return Method(cls, name)
         if cls.open:
             return UNKNOWN
@@ -223,11 +229,7 @@ class Attributes(Core):
         member = self.member(owner, name, behind=value.cls)
         if member is not MISSING:
             return self.bind(member, value.instance if isinstance(value.instance, Instance) else None, owner)
-        if (
-            name in ON_OBJECT
-            and name not in ("__setstate__",)
-            and (name != "__getstate__" or self.world.surface.python >= (3, 11))
-        ):
+        if self._on_object(name):
             return Method(value.instance, name)
         if owner.open or name in owner.natives:
             return UNKNOWN
@@ -263,6 +265,8 @@ class Attributes(Core):
         """``value.name = new``; a property's setter is not followed."""
         if isinstance(value, Instance) and name == "__dict__":
             value.attributes = new if isinstance(new, Dictionary) else Dictionary(exact=False)
+        elif isinstance(value, Instance) and name == "__class__":
+            value.cls = new
         elif isinstance(value, Instance):
             old = value.attributes.entries.get(name, MISSING)
             value.attributes.entries[name] = new if old is MISSING or not self.maybe else join([old, new])

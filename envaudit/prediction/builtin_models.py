@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from envaudit.prediction.attributes import Method, dir_of
+from envaudit.prediction.container_methods import get_attribute, set_attribute
 from envaudit.prediction.core import Core, Signal
 from envaudit.prediction.instance_checks import instance_of
 from envaudit.prediction.values import (
@@ -78,14 +79,6 @@ def _getattr(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> A
         if signal.kind in ("AttributeError", "NotFittedError"):
             return args[2]
         raise
-
-
-def _setattr(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
-    if len(args) == 3 and isinstance(args[1], str):
-        core.set_attribute(args[0], args[1], args[2])
-    elif args and isinstance(args[0], Instance):
-        args[0].attributes.exact = False
-    return None
 
 
 def _type(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
@@ -253,6 +246,20 @@ def pure(function: Callable[..., Any]) -> Model:
     return run
 
 
+def _number(kind: type) -> Model:
+    """``int`` or ``float``, which refuse a text that is no number."""
+
+    def make(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+        if len(args) == 1 and isinstance(args[0], str) and not kwargs:
+            try:
+                return kind(args[0])
+            except ValueError as error:
+                raise core.fail("ValueError", str(error), "raises", core.running()) from None
+        return UNKNOWN if kwargs else core.compute(kind, *args)
+
+    return make
+
+
 def _text(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     return core.formatted(args[0], "s") if len(args) == 1 else UNKNOWN
 
@@ -291,12 +298,13 @@ def constant(value: Abstract) -> Model:
 
 
 BUILTINS: Final[dict[str, Model]] = {
-    "hasattr": _hasattr, "getattr": _getattr, "setattr": _setattr, "type": _type, "isinstance": _isinstance,
+    "hasattr": _hasattr, "getattr": _getattr, "setattr": set_attribute, "type": _type, "isinstance": _isinstance,
     "issubclass": _issubclass, "super": _super, "vars": _vars, "dir": _dir, "list": _list("list"),
     "tuple": _list("tuple"), "set": _list("set"), "frozenset": _list("frozenset"), "dict": _dict, "len": _len,
     "zip": _zip, "iter": first, "enumerate": _enumerate, "range": _range, "reversed": _reversed, "sorted": _sorted,
     "map": _map, "any": _any, "all": _all, "str": _text, "bool": _bool, "callable": _callable, "next": _next,
-    "int": pure(int), "float": pure(float), "max": pure(max), "min": pure(min), "abs": pure(abs), "sum": pure(sum),
-    "id": constant(UNKNOWN),
+    "int": _number(int), "float": _number(float), "max": pure(max), "min": pure(min), "abs": pure(abs),
+    "sum": pure(sum), "id": constant(UNKNOWN),
+    "object.__setattr__": set_attribute, "object.__getattribute__": get_attribute,
 }  # fmt: skip
 """By name."""

@@ -169,10 +169,10 @@ class Calls(Core):
         inside = self.stack[-1].module.partition(".")[0] if self.stack else top
         if top in OPAQUE and inside not in ("", top):  # the load itself may call anything
             return False
-        length = (getattr(function.node, "end_lineno", 0) or 0) - getattr(function.node, "lineno", 0)
+        length = (getattr(function.node, "end_lineno", 0) or 0) - _first_line(function.node)
         # A text may be a stored word that stands for an object ("passthrough").
         texts = top not in OPAQUE and any(isinstance(value, str) for value in values)
-        return length < LONGEST and (texts or all(known(value) for value in values))
+        return length <= LONGEST and (texts or all(known(value) for value in values))
 
     def _key(self, function: Function, args: list[Abstract], kwargs: dict[str, Abstract]) -> Any:
         """What makes two calls the same one, for the objects as they are now; None where that cannot be told."""
@@ -347,6 +347,14 @@ def _by_factory(core: Core, node: ast.Call, frame: Frame) -> Abstract:
         if keyword.arg == "default":
             return core.world.evaluate(keyword.value, frame)
     return UNKNOWN
+
+
+def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> int:
+    """The line on which the code of a function begins, behind its signature and its docstring."""
+    if isinstance(node, ast.Lambda):
+        return node.lineno
+    documented = isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant)
+    return node.body[1 if documented and len(node.body) > 1 else 0].lineno
 
 
 def _first(frame: Frame) -> Abstract:

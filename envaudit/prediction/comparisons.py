@@ -71,6 +71,9 @@ def identical(left: Abstract, right: Abstract) -> bool | None:
         return bool(left == right) if type(left) is type(right) else False
     if isinstance(left, Instance) and isinstance(right, Instance):
         return True if left is right else None
+    for one, other in ((left, right), (right, left)):  # an object that Python code makes is none of compiled code
+        if isinstance(one, Instance) and isinstance(one.cls, ClassValue) and isinstance(other, External):
+            return False
     if isinstance(left, Function) and isinstance(right, Function) and not (left.frame.names or right.frame.names):
         return left.node is right.node
     return None

@@ -33,7 +33,7 @@ def method(core: Core, bound: Method, args: list[Abstract], kwargs: dict[str, Ab
     if isinstance(value, str):
         if name in TEXT_METHODS and not kwargs and not (name == "format" and WIDE.search(value)):
             if name == "format":
-                args = [core.formatted(item, "s") for item in args]
+                args = [core.formatted(item, "s") if _plain(item) is UNKNOWN else item for item in args]
             return core.compute(operator.methodcaller(name, *[_plain(item) for item in args]), value)
         return UNKNOWN
     if isinstance(value, Dictionary):
@@ -43,12 +43,29 @@ def method(core: Core, bound: Method, args: list[Abstract], kwargs: dict[str, Ab
     if name == "__new__":
         target = args[0] if args else value
         return Instance(target) if isinstance(target, ClassValue) else UNKNOWN
-    if name == "__setattr__" and len(args) == 2 and isinstance(args[0], str):
-        core.set_attribute(value, args[0], args[1])
-        return None
-    if name == "__getattribute__" and args and isinstance(args[-1], str):
-        return core.attribute(value, args[-1])
+    if name == "__setattr__":
+        return set_attribute(core, [value, *args], {})
+    if name == "__getattribute__":
+        return get_attribute(core, [value, *args], {})
     return None if name == "__init__" else UNKNOWN
+
+
+def get_attribute(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """``object.__getattribute__(value, name)``."""
+    value, name = args[0], args[-1]
+    if not isinstance(name, str):
+        return UNKNOWN
+    plain = isinstance(value, Instance) and isinstance(value.cls, ClassValue)
+    return core.plain_attribute(value, name) if plain else core.attribute(value, name)
+
+
+def set_attribute(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """``setattr(value, name, new)``."""
+    if len(args) == 3 and isinstance(args[1], str):
+        core.set_attribute(args[0], args[1], args[2])
+    elif args and isinstance(args[0], Instance):
+        args[0].attributes.exact = False
+    return None
 
 
 def _plain(value: Abstract) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from envaudit.prediction.values import Abstract, ClassValue, External, Frame, Function
+from envaudit.prediction.values import Abstract, ClassValue, External, Frame, Function, Instance
 from envaudit.prediction.world import World
 
 STEPS: Final = 400_000
@@ -167,6 +167,10 @@ class Core:
 
     def attribute(self, value: Abstract, name: str) -> Abstract:
         """``value.name``. Raises :class:`Signal`."""
+        raise NotImplementedError
+
+    def plain_attribute(self, value: Instance, name: str) -> Abstract:
+        """``object.__getattribute__(value, name)``. Raises :class:`Signal`."""
         raise NotImplementedError
 
     def member(self, cls: ClassValue, name: str, behind: Abstract = None, own: bool = False) -> Abstract:

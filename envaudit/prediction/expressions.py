@@ -158,6 +158,8 @@ class Expressions(Core):
                     uncertain += 1
         finally:
             self.maybe -= uncertain
+        if truth is False:
+            return value  # an ``and`` is false whatever its other parts are
         return join(possible)
 
     def _UnaryOp(self, node: ast.UnaryOp, frame: Frame) -> Abstract:

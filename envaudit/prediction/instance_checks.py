@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 from typing import Any, Final
 
 from envaudit.prediction.values import (
@@ -25,6 +26,11 @@ PYTHON_TYPES: Final = {
     "builtins.str": str, "builtins.int": int, "builtins.float": float, "builtins.bool": bool, "builtins.bytes": bytes,
     "numbers.Integral": int, "numbers.Number": (int, float), "numbers.Real": (int, float), "builtins.complex": complex,
 }  # fmt: skip
+
+EXAMPLES: Final[dict[Any, Any]] = {
+    Dictionary: {}, "list": [], "tuple": (), "set": set(), "frozenset": frozenset()
+}  # fmt: skip
+"""An object for each kind of container, to ask the abstract base classes about."""
 
 
 def instance_of(value: Abstract, cls: Abstract) -> bool | None:
@@ -66,6 +72,9 @@ def instance_of(value: Abstract, cls: Abstract) -> bool | None:
 def _plain_instance_of(value: Abstract, cls: Abstract) -> bool | None:
     dotted = getattr(cls, "dotted", "")
     plain: Any
+    if dotted.startswith("collections.abc.") and hasattr(collections.abc, cls.name):
+        example = value if is_constant(value) else EXAMPLES.get(getattr(value, "kind", type(value)))
+        return None if example is None else isinstance(example, getattr(collections.abc, cls.name))
     if is_constant(value):
         plain = PYTHON_TYPES.get(dotted)
         if plain is not None:

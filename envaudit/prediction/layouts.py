@@ -47,7 +47,9 @@ def check_call(core: Core, made: Made, call: External, args: list[Abstract]) -> 
             _record(core, made, "TypeError", text, "signature", call.dotted)
 
 
-NO_FIELDS: Final = frozenset(int(digest(b"", usedforsecurity=False).hexdigest()[:7], 16) for digest in (sha256, sha1, md5))
+NO_FIELDS: Final = frozenset(
+    int(digest(b"", usedforsecurity=False).hexdigest()[:7], 16) for digest in (sha256, sha1, md5)
+)
 """Cython's checksums of a class without C fields (``_calculate_pickle_checksums`` in its ParseTreeTransforms.py)."""
 
 
@@ -150,10 +152,13 @@ def check_payload(core: Core, made: Made) -> None:
 def _unread(start: bytes, version: Version) -> str | None:
     """What xgboost says where it does not read a snapshot that begins so.
 
+    Before 1.0 a snapshot was the bare model, which later releases refuse (https://github.com/dmlc/xgboost/issues/5235).
     Two keys were demanded of a JSON snapshot until they were no longer written: ``leaf_child_counts`` of every tree
     before 1.3 (https://github.com/dmlc/xgboost/pull/6094), ``lambda_rank_param`` of a ranking objective before 2.0,
     which spells it otherwise (https://github.com/dmlc/xgboost/pull/9015).
     """
+    if not start.startswith((b"CONFIG-offset:", b"{")) and version >= Version("1.0"):
+        return "Check failed: header == serialisation_header_"
     universal = start[:2] == b"{L"
     if universal and version < Version("1.6"):
         return 'Expecting: """, got: "L"'

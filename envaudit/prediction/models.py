@@ -20,12 +20,14 @@ from envaudit.prediction.values import (
     Dictionary,
     External,
     Function,
+    Instance,
     NotConcrete,
     Partial,
     Sequence,
     concrete,
+    is_constant,
 )
-from envaudit.prediction.world import NoModule
+from envaudit.prediction.world import MISSING, NoModule
 
 MODELLED: Final = frozenset({"sklearn", "joblib", "imblearn", "packaging", "lightgbm", "xgboost", "category_encoders"})
 """Packages in which the names of :data:`BY_NAME` mean what is written here."""
@@ -82,6 +84,14 @@ def _import_module(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]
         return UNKNOWN
 
 
+def _dunder_import(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """``__import__(name, fromlist=...)``: the module itself where something is asked of it, else its top package."""
+    asked = args[3] if len(args) > 3 else kwargs.get("fromlist")
+    if not args or not isinstance(args[0], str) or core.truth_of(asked) is None:
+        return UNKNOWN
+    return _import_module(core, [args[0] if core.truth_of(asked) else args[0].partition(".")[0]], {})
+
+
 def _getmro(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     return core.attribute(args[0], "__mro__") if args and isinstance(args[0], ClassValue) else UNKNOWN
 
@@ -90,6 +100,41 @@ def _isclass(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> A
     if not args or args[0] is UNKNOWN or isinstance(args[0], External):
         return UNKNOWN
     return isinstance(args[0], ClassValue)
+
+
+def _get_param_names(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """scikit-learn's: the parameters of a class's constructor, sorted."""
+    if not args or not isinstance(args[0], ClassValue):
+        return UNKNOWN
+    inherits = core.member(args[0], "__init__") is MISSING
+    known = not args[0].open if inherits else isinstance(core.member(args[0], "__init__"), Function)
+    return Sequence("list", sorted(parameters(core, args[0]))) if known else UNKNOWN
+
+
+def parameters(core: Core, cls: ClassValue) -> list[str]:
+    """The named parameters of a class's constructor; none where it cannot be read."""
+    made = core.member(cls, "__init__")
+    if not isinstance(made, Function):
+        return []
+    spec = made.node.args
+    return [item.arg for item in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)][1:]
+
+
+def _copy(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """``copy.copy``."""
+    value = args[0] if args else UNKNOWN
+    if not isinstance(value, Instance):
+        return value
+    attributes = Dictionary(dict(value.attributes.entries), value.attributes.exact)
+    return Instance(value.cls, attributes, value.need)
+
+
+def _isclose(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """``numpy.isclose`` subtracts its arguments (numpy/_core/numeric.py)."""
+    if len(args) > 1 and all(is_constant(value) for value in args[:2]) and None in args[:2]:
+        text = "unsupported operand type(s) for -: " + " and ".join(f"'{type(value).__name__}'" for value in args[:2])
+        raise core.fail("TypeError", text, "raises", core.running())
+    return UNKNOWN
 
 
 def _bare_or_called(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
@@ -108,8 +153,9 @@ EXTERNALS: Final[dict[str, Model]] = {
     "envaudit.parallel": lambda core, args, kwargs: _parallel(core, args),
     "operator.attrgetter": lambda core, args, kwargs: Partial(External("envaudit", "attrgetter"), tuple(args)),
     "contextlib.contextmanager": first, "contextlib.suppress": constant(UNKNOWN), "packaging.version.parse": _version,
-    "packaging.version.Version": _version, "copy.copy": first, "copy.deepcopy": first,
-    "importlib.import_module": _import_module,
+    "packaging.version.Version": _version, "copy.copy": _copy, "copy.deepcopy": first,
+    "importlib.import_module": _import_module, "builtins.__import__": _dunder_import,
+    "numpy.isclose": _isclose,
     "platform.python_implementation": constant("CPython"),
     "itertools.islice": _islice, "inspect.isclass": _isclass, "inspect.getmro": _getmro,
 }  # fmt: skip
@@ -118,7 +164,7 @@ EXTERNALS: Final[dict[str, Model]] = {
 BY_NAME: Final[dict[str, Model]] = {
     "delayed": EXTERNALS["joblib.delayed"],
     "Parallel": EXTERNALS["joblib.Parallel"],
-    "parse_version": _version,
+    "parse_version": _version, "Version": _version,
     "available_if": lambda core, args, kwargs: Partial(External("envaudit", "available_if"), tuple(args)),
     "if_delegate_has_method": lambda core, args, kwargs: Partial(
         External("envaudit", "if_delegate"), tuple(args or kwargs.values())
@@ -128,6 +174,7 @@ BY_NAME: Final[dict[str, Model]] = {
     "_deprecate_positional_args": _bare_or_called,
     "deprecated": _decorator("passes"),
     "throw_if": first,
+    "_get_param_names": _get_param_names,
     "_threadpool_controller_decorator": _decorator("passes"),
     "get_config": _set_config,
     "_get_config": _set_config,

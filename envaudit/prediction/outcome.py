@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from envaudit.artifacts.summary import summarize, unfitted
 from envaudit.model import Answer, How, Question, Reason, Verdict
 from envaudit.needs import Needs
 from envaudit.prediction import silent, wording
 from envaudit.prediction.causes import causes
-from envaudit.prediction.core import OutOfBudget, Problem, Signal
+from envaudit.prediction.core import OutOfBudget, Problem
 from envaudit.prediction.evaluation import Evaluation
 from envaudit.prediction.loading import symbolic
-from envaudit.prediction.values import Abstract, ClassValue, Descriptor, Function, Input, Instance, Partial, Sequence
-from envaudit.prediction.world import MISSING, World
-
-METHODS: Final = (
-    *("predict", "predict_proba", "decision_function", "transform", "score_samples", "kneighbors"),
-    "predict_log_proba",
-    *("toarray", "__call__"),
-)
-"""The methods that answer requests (scikit-learn's glossary, "Methods"; scipy's sparse matrices and interpolators);
-those that an object has are played."""
+from envaudit.prediction.playing import play
+from envaudit.prediction.world import World
 
 
 def predict(needs: Needs, world: World, artifact: str = "", train: Mapping[str, str] | None = None) -> Verdict:
@@ -69,46 +60,6 @@ def counts(problem: Problem) -> bool:
     on such paths happen depends on the data, which training's own data passed.
     """
     return problem.certain or (problem.cause == "missing-attribute" and problem.phase == "predict")
-
-
-def play(core: Evaluation, root: Abstract) -> None:
-    """Play the calls that answer requests on an object, or on the objects in a list."""
-    if isinstance(root, Sequence):
-        for item in root.items[:10]:
-            play(core, item)
-    if not isinstance(root, Instance) or not isinstance(root.cls, ClassValue):
-        return
-    frame = None
-    if "feature_names_in_" in root.attributes.entries:
-        frame = True
-    elif "n_features_in_" in root.attributes.entries:
-        frame = False
-    if root.cls.module.startswith("pandas."):
-        return  # data: it answers no requests
-    for name in METHODS:
-        member = core.member(root.cls, name)
-        if member is MISSING or not isinstance(member, (Function, Descriptor, Partial)):
-            continue
-        conditional = isinstance(member, Descriptor) and member.kind in ("available_if", "property")
-        try:
-            if not conditional or available(core, root, name):
-                core.call(core.attribute(root, name), [] if name == "toarray" else [Input(frame)])
-        except Signal:
-            continue  # recorded; the other methods may fail for other reasons
-        finally:
-            core.maybe = 0
-            core.stack.clear()
-            core.catchers.clear()
-
-
-def available(core: Evaluation, root: Instance, name: str) -> bool:
-    """Whether a method that only some objects of a class have is there for this one."""
-    try:
-        with core.catching("AttributeError"):
-            core.attribute(root, name)
-    except Signal:
-        return False
-    return True
 
 
 def judge(artifact: str, where: str, reasons: tuple[Reason, ...], summary: str, notes: tuple[str, ...]) -> Verdict:

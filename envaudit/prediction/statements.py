@@ -91,7 +91,7 @@ class Statements(Core):
                 container.items.append(value)
 
     def _unpack(self, targets: list[ast.expr], value: Abstract, frame: Frame) -> None:
-        found, exact = self.items_of(value) if isinstance(value, (Sequence, Dictionary, str)) else ([], False)
+        found, exact = self.items_of(value) if isinstance(value, (Sequence, Dictionary)) else ([], False)
         items = found if exact else None
         starred = next((index for index, item in enumerate(targets) if isinstance(item, ast.Starred)), None)
         if items is not None and starred is None and len(items) == len(targets):

@@ -203,6 +203,8 @@ class World:
                 return value
         if self.surface.find(f"{module}.{name}") is not None:
             return ModuleValue(f"{module}.{name}")
+        if hasattr(builtins, name):
+            return MISSING  # a bare name: the module's own code does not see its __getattr__ (PEP 562)
         if "__getattr__" in table.names:
             return self._by_getattr(table.names["__getattr__"][-1], module, name)
         return External(module, name) if table.dynamic else MISSING
