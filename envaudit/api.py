@@ -178,9 +178,9 @@ def take_with(
 
 def _recorder(target: str, options: Options, sample: str, *, unsafe: bool) -> Record:
     """How the answers of files in a target are recorded. This is the only way from a snapshot into the sandbox."""
-    from envaudit import recording, sandbox
+    from envaudit import probing, sandbox
 
-    given, source = sandbox.read_sample(sample), RecordedSample(*recording.fingerprint(sample))
+    given, source = sandbox.read_sample(sample), RecordedSample(*probing.fingerprint(sample))
 
     def record(model: str, artifact: Artifact) -> Artifact:
         found = sandbox.record(model, target, loader=artifact.loader, options=options, sample=given, unsafe=unsafe)

@@ -80,9 +80,9 @@ def _checked(finding: Finding, models: Sequence[Model]) -> Finding:
     if any(verdict.load.value != "yes" or verdict.predict.value != "yes" for verdict in users):
         return finding
     names = ", ".join(verdict.artifact for verdict in users[:3]) + (f" and {len(users) - 3} more" * (len(users) > 3))
-    were, it = ("was", "it loads and predicts") if len(users) == 1 else ("were", "they load and predict")
-    text = f"{names} {were} checked: by the prediction {it} there. Other files may not: {finding.consequence}"
-    why = f"no error, for by the prediction {it} there: {names}"
+    were, it, does = ("was", "it", "loads and predicts") if len(users) == 1 else ("were", "they", "load and predict")
+    text = f"{names} {were} checked: by the prediction {it} {does} there. Other files may not: {finding.consequence}"
+    why = f"no error: by the prediction {names} {does} there"
     return finding._replace(severity="note", consequence=text, lowered=why)
 
 

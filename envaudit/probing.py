@@ -5,15 +5,17 @@ No model file is unpickled here. Who wants it to be really loaded hands a way to
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from envaudit import artifacts
 from envaudit.artifacts.summary import local_modules, summarize, unfitted
 from envaudit.comparison import Model, addressed
 from envaudit.errors import ArtifactError, UsageError
-from envaudit.evidence import Options
+from envaudit.evidence import MIB, Options
 from envaudit.model import LOADERS, Json, Snapshot, TargetInfo, Verdict
 from envaudit.needs import Needs, distribution_of
 from envaudit.reports import Probe, Probed, Search
@@ -197,10 +199,28 @@ def audit(
     trained = {name: item.version for name, item in train.of("distribution").items() if item.version}
     found = probe(models, target, loader=loader, options=options, train=trained, taken=serve, whole=True)
     return tuple(
-        Model(item.predicted, frozenset(item.needs["packages"]), found.assumptions)
+        Model(item.predicted, frozenset(item.needs["packages"]), (*found.assumptions, *_replaced(item.artifact, train)))
         for item in found.files
         if item.predicted is not None
     )
+
+
+def _replaced(model: str, train: Snapshot) -> Iterator[str]:
+    """What to say of a file where training's snapshot was taken with another one of that name."""
+    name, digest, _ = fingerprint(model) if train.artifacts else ("", "", 0)
+    known = [artifact.sha256 for artifact in train.artifacts if artifact.file == name]
+    if known and digest not in known:
+        yield f"{model} was written in training, although the {name} that its snapshot knows is another file"
+
+
+def fingerprint(path: str) -> tuple[str, str, int]:
+    """Name, SHA-256 and size in bytes of a file. Raises OSError."""
+    digest, size = hashlib.sha256(), 0
+    with open(path, "rb") as stream:
+        while block := stream.read(MIB):
+            digest.update(block)
+            size += len(block)
+    return os.path.basename(path), digest.hexdigest(), size
 
 
 def facts(needs: Needs) -> dict[str, Json]:

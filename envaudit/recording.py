@@ -5,17 +5,15 @@ No model file is loaded here. Who wants answers hands a way to get them over (:m
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from envaudit import artifacts
 from envaudit.artifacts.summary import summarize
 from envaudit.errors import SnapshotError
-from envaudit.evidence import MIB, Options
+from envaudit.evidence import Options
 from envaudit.model import Artifact, Snapshot
-from envaudit.probing import check_loader, facts
+from envaudit.probing import check_loader, facts, fingerprint
 from envaudit.take import take
 
 Record = Callable[[str, Artifact], Artifact]
@@ -56,16 +54,6 @@ def describe(model: str, loader: str | None = None) -> Artifact:
     found = facts(needs)
     short = {key: found[key] for key in _NEEDS if found[key]}
     return Artifact(*fingerprint(model), loader or needs.loader, summarize(needs), short)
-
-
-def fingerprint(path: str) -> tuple[str, str, int]:
-    """Name, SHA-256 and size in bytes of a file. Raises OSError."""
-    digest, size = hashlib.sha256(), 0
-    with open(path, "rb") as stream:
-        while block := stream.read(MIB):
-            digest.update(block)
-            size += len(block)
-    return os.path.basename(path), digest.hexdigest(), size
 
 
 def recorded(snapshot: Snapshot, where: str, model: str, sample: str) -> Artifact:

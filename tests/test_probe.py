@@ -291,7 +291,7 @@ def test_only_a_file_that_loads_and_predicts_lowers_an_error(answers: tuple[Any,
     result = comparison.compare(*sides, [model])
     assert result.verdicts == (verdict,)
     text = registry.module("reports", "as_text").REPORT.render(result, View())
-    why = "no error, for by the prediction it loads and predicts there: m.joblib"
+    why = "no error: by the prediction m.joblib loads and predicts there"
     assert (f"  EA201  scikit-learn  1.4.2 -> 1.2.2\n         {why}" in text) == (severity == "note")
 
 

@@ -130,7 +130,7 @@ def _section(severity: Severity, found: list[Finding], paint: Paint) -> list[str
         for item in rows[:ROWS]:
             lines.append(clip(f"  {item.code}  {_change(item)}"))
             if item.lowered:
-                lines.append(clip(f"         {item.lowered}"))
+                lines += limited(item.lowered, " " * 9, " " * 11, 2)
         lines += _counted(rows[ROWS:])
     return lines
 

@@ -236,6 +236,19 @@ def test_a_snapshot_that_does_not_know_the_answers_is_one_line(recorded: Any, me
     assert str(caught.value).startswith(f"{tmp_path}/train.json: ")
 
 
+def test_a_comparison_says_where_the_file_is_not_the_one_of_training(tmp_path: Path) -> None:
+    model = tmp_path / "model.pkl"
+    model.write_bytes(pickle.dumps([1, 2]))
+    train = package.snapshot(sys.executable, models=model)
+    assert package.compare(train, sys.executable, models=model).assumptions == ()
+    model.write_bytes(pickle.dumps([1, 3]))
+    assert package.compare(train, sys.executable, models=model).assumptions == (
+        f"{model} was written in training, although the model.pkl that its snapshot knows is another file",
+    )
+    other = model.rename(tmp_path / "other.pkl")
+    assert package.compare(train, sys.executable, models=other).assumptions == ()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
