@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo test lint bench truth matrix docs clean
+.PHONY: help demo test lint bench truth matrix incidents docs clean
 help:
 	@echo 'make demo   train a small model, audit two serving environments, show what is found'
 	@echo 'make test   run the tests (those that need a Docker Engine skip where there is none)'
@@ -14,6 +14,7 @@ help:
 	@echo 'make bench  speed and memory, as ratios against peers in the same run'
 	@echo 'make truth  how often predictions are right: against what happened in real environments (8 GB in .truth)'
 	@echo 'make matrix load every file in every environment again, beside what is recorded (half an hour)'
+	@echo 'make incidents  what is said of real failures from the public record, beside what happens (4 GB in .truth)'
 	@echo 'make docs   generate docs/rules from the rules'
 
 $(BIN)/uv:
@@ -56,6 +57,9 @@ truth: $(VENV)/.test
 
 matrix: $(VENV)/.test
 	$(BIN)/python -m tests.truth build
+
+incidents: $(VENV)/.test
+	$(BIN)/python -m tests.incidents
 
 docs: $(VENV)/.core
 	$(BIN)/python -m envaudit.explain docs/rules
