@@ -157,7 +157,18 @@ class Attributes(Core):
     def _by_getattr(self, value: Instance, name: str, signal: Signal | None) -> Abstract:
         getter = self.member(value.cls, "__getattr__")
         if getter is not MISSING:
-            return self.call(Bound(getter, value), [name])
+            try:
+                with self.catching("AttributeError"):
+                    return self.call(Bound(getter, value), [name])
+            except Signal as refusal:
+                if refusal.kind != "AttributeError":
+                    raise
+                if refusal.about[2] in (None, value.need):
+                    return self.missing(value, refusal.text, name)
+                again = self.fail(refusal.kind, refusal.text, *refusal.about)  # of what it hands the question on to
+                if again.recorded:
+                    return UNKNOWN
+                raise again from None
         if signal is not None:
             raise signal
         return self._absent(value, name)

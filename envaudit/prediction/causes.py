@@ -59,6 +59,8 @@ def _globals(needs: Needs, world: World) -> Iterator[Cause]:
     for item in needs.globals:
         module, dotted = renamed(item, world)
         head, _, rest = dotted.partition(".")
+        if needs.loader == "torch.jit.load" and module.partition(".")[0] == "__torch__":
+            continue  # TorchScript brings the code of its classes along
         if module == "__main__":
             text = f"Can't get attribute '{head}' on <module '__main__'>"
             why = f"{head} was defined in the script that trained; the serving program does not have it"

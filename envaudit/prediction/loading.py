@@ -25,6 +25,11 @@ from envaudit.prediction.world import MISSING, NoModule, World
 
 RECONSTRUCTORS: Final = frozenset({"copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__"})
 
+MAPPINGS: Final = frozenset(
+    f"{module}.{name}" for module in ("collections", "_collections") for name in ("OrderedDict", "defaultdict")
+)
+"""Dictionaries that are made by a call and filled item by item."""
+
 
 def symbolic(core: Core, value: Value) -> Abstract:
     """The symbolic value of a need; each is made once."""
@@ -55,6 +60,8 @@ def symbolic(core: Core, value: Value) -> Abstract:
         if isinstance(core.symbols[key], Partial) and isinstance(value.state, Items):
             core.symbols[key] = _partial(core, value.state)
         _feed(core, value, core.symbols[key])
+    elif isinstance(value, Persistent) and isinstance(value.id, Items) and value.id.items[:1] == ["module"]:
+        core.symbols[key] = symbolic(core, value.id.items[1])  # torch's legacy form of a class with its source
     elif isinstance(value, (DType, Long, Persistent)):
         core.symbols[key] = UNKNOWN
     return core.symbols[key]
@@ -133,6 +140,8 @@ def _make(core: Core, made: Made) -> Abstract:
         kwargs = {key: symbolic(core, item) for key, item in made.kwargs.pairs if isinstance(key, str)}
     core.offset = made.at
     dotted = getattr(call, "dotted", "") or (f"{call.module}.{call.name}" if isinstance(call, Function) else "")
+    if dotted in MAPPINGS:
+        return Dictionary(exact=len(args) < 2)
     if dotted in RECONSTRUCTORS and args:
         call = args[0]
         return _object(core, made, call)

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from envaudit.artifacts.summary import summarize, unfitted
 from envaudit.model import Answer, How, Question, Reason, Verdict
 from envaudit.needs import Needs
-from envaudit.prediction import silent, wording
-from envaudit.prediction.causes import causes
+from envaudit.prediction import causes, silent, torch_files, wording
 from envaudit.prediction.core import OutOfBudget, Problem
 from envaudit.prediction.evaluation import Evaluation
 from envaudit.prediction.loading import symbolic
@@ -27,9 +26,8 @@ def predict(needs: Needs, world: World, artifact: str = "", train: Mapping[str, 
     world.packages = tuple(sorted(needs.modules))
     core = Evaluation(world)
     notes = list(needs.notes)
-    reasons = [
-        wording.of_cause(cause, needs, trained) for cause in sorted(causes(needs, world), key=lambda cause: cause.at)
-    ]
+    by_form = [*causes.causes(needs, world), *torch_files.causes(needs, world)]
+    reasons = [wording.of_cause(cause, needs, trained) for cause in sorted(by_form, key=lambda cause: cause.at)]
     try:
         roots = [symbolic(core, root) for root in needs.roots]
         core.phase, core.offset = "predict", -1

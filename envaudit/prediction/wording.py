@@ -21,6 +21,8 @@ def of_cause(cause: Cause, needs: Needs, train: dict[str, str]) -> Reason:
         fix = f"put {name} into a module that training and serving both import, and save again"
     elif cause.cause == "bytecode":
         fix = "serve with the Python that trained, or store a named function instead of one by value"
+    elif cause.cause == "loader-policy":
+        fix = "torch.load(..., weights_only=False) where you trust the file, or save a state dict of tensors only"
     else:
         fix = mending(module, needs, train, cause.subject)
     return Reason(
@@ -84,8 +86,13 @@ def _explanation(problem: Problem, owner: str) -> str:
         return f"the compiled class {owner} there has other members than the one that was stored"
     if problem.cause == "signature":
         return f"{problem.subject} there takes other arguments than the file hands to it"
+    if problem.cause == "native-format":
+        return f"the native library there does not read the form in which {owner} was stored"
+    if problem.cause == "class-layout":
+        return f"{owner} there has other compiled base classes than the one that was stored"
     reader = next((place for place in reversed(problem.chain) if place.module), None)
-    return f"{reader.function} in {reader.module} there refuses what the file hands to it" if reader else ""
+    refuser = f"{reader.function} in {reader.module}" if reader else problem.subject
+    return f"{refuser} there refuses what the file hands to it"
 
 
 def mending(module: str, needs: Needs, train: dict[str, str], subject: str) -> str:

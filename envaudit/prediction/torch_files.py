@@ -1,0 +1,77 @@
+"""What ``torch.load`` refuses by its own rules before it unpickles anything."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from packaging.version import Version
+
+from envaudit.needs import Needs
+from envaudit.prediction.causes import Cause
+from envaudit.prediction.loading import renamed
+from envaudit.prediction.world import MISSING, NoModule, World
+
+ZIP_READERS: Final = Version("1.6")
+"""The first release that reads the archives of ``torch.save`` as it writes them since then (format 3), the notes of
+https://github.com/pytorch/pytorch/releases/tag/v1.6.0; earlier ones stop at format 2."""
+
+
+def causes(needs: Needs, world: World) -> Iterator[Cause]:
+    """Everything of this kind."""
+    if needs.loader in ("torch.load", "torch.jit.load"):
+        yield from _format(needs, world)
+    if needs.loader == "torch.load":
+        yield from _weights_only(needs, world)
+
+
+def _format(needs: Needs, world: World) -> Iterator[Cause]:
+    written = max((int(text) for text in needs.versions.get("torch file format", ()) if text.isdigit()), default=0)
+    version = world.surface.version("torch")
+    if written >= 3 and version is not None and Version(version) < ZIP_READERS:
+        text = f"Attempted to read a PyTorch file with version {written}, but the maximum supported version is 2"
+        why = f"torch {version} reads archives up to format 2; this one has format {written}"
+        yield Cause("RuntimeError", text, "native-format", "torch", why, 0)
+
+
+def _weights_only(needs: Needs, world: World) -> Iterator[Cause]:
+    """Since 2.6 ``torch.load`` reads with ``weights_only=True`` unless it is told otherwise, and takes the globals of a
+    list (https://github.com/pytorch/pytorch/releases/tag/v2.6.0, "Flip default torch.load to weights_only")."""
+    try:
+        strict = world.lookup("torch.serialization", "_default_to_weights_only") is not MISSING
+    except NoModule:
+        return
+    allowed = _allowed(world) if strict else frozenset()
+    for item in needs.globals if allowed else ():
+        name = ".".join(renamed(item, world))
+        if name in allowed or _is_tensor(name):
+            continue
+        text = f"Weights only load failed. Unsupported global: GLOBAL {name} was not an allowed global by default"
+        why = (
+            f"torch.load reads only tensors there unless it is told weights_only=False, and refuses {name}; "
+            "torch.serialization.add_safe_globals allows it"
+        )
+        yield Cause("UnpicklingError", text, "loader-policy", name, why, item.at, certain=False)
+
+
+def _is_tensor(name: str) -> bool:
+    """Whether a global is one of torch's own types of tensors, storages or elements, which are allowed."""
+    module, _, last = name.rpartition(".")
+    return module.partition(".")[0] == "torch" and (
+        last.endswith(("Storage", "Tensor")) or (module == "torch" and last[:1].islower())
+    )
+
+
+def _allowed(world: World) -> frozenset[str]:
+    """The globals that the target's own list allows by name (``torch/_weights_only_unpickler.py``); none if unread."""
+    table = world.bindings("torch._weights_only_unpickler")
+    found: set[str] = set()
+    for name in ("_get_allowed_globals", "_tensor_rebuild_functions"):
+        for binding in table.names.get(name, ()) if table is not None else ():
+            for node in ast.walk(binding.node):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
+                    found.add(node.value)
+                elif isinstance(node, ast.Attribute):
+                    found.add(ast.unparse(node))
+    return frozenset(found)
