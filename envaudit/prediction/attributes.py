@@ -220,6 +220,8 @@ class Attributes(Core):
             return cls.module
         if name == "__mro__":
             return Sequence("tuple", [*cls.mro, External("builtins", "object")], not cls.open)
+        if name == "mro":
+            return Method(cls, name)
         if name == "__bases__":
             return Sequence("tuple", [self.world.evaluate(base, cls.frame) for base in cls.node.bases])
         member = self.member(cls, name)
@@ -242,11 +244,9 @@ class Attributes(Core):
             return self.bind(member, value.instance if isinstance(value.instance, Instance) else None, owner)
         if self._on_object(name):
             return Method(value.instance, name)
-        if owner.open or name in owner.natives:
+        if owner.open or name in owner.natives or not isinstance(value.instance, Instance):
             return UNKNOWN
-        if self.caught("AttributeError"):
-            raise Signal("AttributeError", f"'super' object has no attribute '{name}'")
-        return UNKNOWN
+        return self.missing(value.instance, f"'super' object has no attribute '{name}'", name)
 
     def _of_module(self, value: ModuleValue, name: str) -> Abstract:
         if value.name == "sys" and name == "version_info":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from envaudit.prediction.attributes import Method, dir_of
+from envaudit.prediction.attributes import Method, body_of, dir_of
 from envaudit.prediction.container_methods import get_attribute, set_attribute
 from envaudit.prediction.core import Core, Signal
 from envaudit.prediction.instance_checks import instance_of
@@ -111,7 +111,14 @@ def _super(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abs
 
 
 def _vars(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
-    return args[0].attributes if args and isinstance(args[0], Instance) else UNKNOWN
+    value = args[0] if args else UNKNOWN
+    if isinstance(value, Instance):
+        return value.attributes
+    if isinstance(value, ClassValue):
+        return Dictionary(dict.fromkeys(body_of(value), UNKNOWN))
+    if value == External("builtins", "object"):
+        return Dictionary(dict.fromkeys(vars(object), UNKNOWN))
+    return UNKNOWN
 
 
 def _dir(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
@@ -131,7 +138,7 @@ def _list(kind: str) -> Model:
     return make
 
 
-def _dict(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+def mapping(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     made = Dictionary()
     if args:
         source = args[0]
@@ -300,7 +307,7 @@ def constant(value: Abstract) -> Model:
 BUILTINS: Final[dict[str, Model]] = {
     "hasattr": _hasattr, "getattr": _getattr, "setattr": set_attribute, "type": _type, "isinstance": _isinstance,
     "issubclass": _issubclass, "super": _super, "vars": _vars, "dir": _dir, "list": _list("list"),
-    "tuple": _list("tuple"), "set": _list("set"), "frozenset": _list("frozenset"), "dict": _dict, "len": _len,
+    "tuple": _list("tuple"), "set": _list("set"), "frozenset": _list("frozenset"), "dict": mapping, "len": _len,
     "zip": _zip, "iter": first, "enumerate": _enumerate, "range": _range, "reversed": _reversed, "sorted": _sorted,
     "map": _map, "any": _any, "all": _all, "str": _text, "bool": _bool, "callable": _callable, "next": _next,
     "int": _number(int), "float": _number(float), "max": pure(max), "min": pure(min), "abs": pure(abs),

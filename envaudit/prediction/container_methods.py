@@ -40,6 +40,8 @@ def method(core: Core, bound: Method, args: list[Abstract], kwargs: dict[str, Ab
         return _dictionary(core, value, name, args, kwargs)
     if isinstance(value, Sequence):
         return _sequence(core, value, name, args)
+    if name == "mro":
+        return core.attribute(value, "__mro__")
     if name == "__new__":
         target = args[0] if args else value
         return Instance(target) if isinstance(target, ClassValue) else UNKNOWN

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from envaudit.prediction.builtin_models import BUILTINS, Model, constant, first
+from envaudit.prediction.builtin_models import BUILTINS, Model, constant, first, mapping
 from envaudit.prediction.core import Core, Signal
 from envaudit.prediction.values import (
     UNKNOWN,
@@ -70,9 +70,16 @@ def _set_config(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -
     return found if isinstance(found, Dictionary) else UNKNOWN
 
 
-def _chain(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+def _chain(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Sequence:
     parts = [core.items_of(value) for value in args]
     return Sequence("list", [item for items, _ in parts for item in items], all(exact for _, exact in parts))
+
+
+def _flattened(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """``itertools.chain.from_iterable``."""
+    items, exact = core.items_of(args[0]) if args else ([], False)
+    chained = _chain(core, items, {})
+    return Sequence("list", chained.items, chained.exact and exact)
 
 
 def _import_module(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
@@ -147,7 +154,7 @@ EXTERNALS: Final[dict[str, Model]] = {
     "functools.partial": _partial,
     "_functools.partial": _partial, "functools.wraps": _decorator("passes"), "functools.update_wrapper": first,
     "functools.lru_cache": _decorator("passes"), "functools.cache": first, "abc.abstractmethod": first,
-    "itertools.chain": _chain,
+    "itertools.chain": _chain, "itertools.chain.from_iterable": _flattened, "collections.OrderedDict": mapping,
     "joblib.delayed": lambda core, args, kwargs: Partial(External("envaudit", "delayed"), tuple(args)),
     "joblib.Parallel": constant(External("envaudit", "parallel")),
     "envaudit.parallel": lambda core, args, kwargs: _parallel(core, args),

@@ -20,6 +20,7 @@ from envaudit.prediction.values import (
     Function,
     Instance,
     Sequence,
+    Union,
     join,
 )
 from envaudit.prediction.world import MISSING, NoModule
@@ -91,8 +92,7 @@ class Statements(Core):
                 container.items.append(value)
 
     def _unpack(self, targets: list[ast.expr], value: Abstract, frame: Frame) -> None:
-        found, exact = self.items_of(value) if isinstance(value, (Sequence, Dictionary)) else ([], False)
-        items = found if exact else None
+        items = self._parts(value)
         starred = next((index for index, item in enumerate(targets) if isinstance(item, ast.Starred)), None)
         if items is not None and starred is None and len(items) == len(targets):
             for target, item in zip(targets, items, strict=True):
@@ -109,6 +109,17 @@ class Statements(Core):
                 raise self._misfit_of(len(targets), len(items), starred is not None)
             for target in targets:
                 self.assign(target, UNKNOWN, frame)
+
+    def _parts(self, value: Abstract) -> list[Abstract] | None:
+        """What a value unpacks to; None where that cannot be told."""
+        if isinstance(value, Union):
+            options = [self._parts(option) for option in value.options]
+            known = [option for option in options if option is not None]
+            if len(known) < len(options) or len({len(option) for option in known}) > 1:
+                return None
+            return [join(parts) for parts in zip(*known, strict=True)]
+        found, exact = self.items_of(value) if isinstance(value, (Sequence, Dictionary)) else ([], False)
+        return found if exact else None
 
     def _misfit_of(self, wanted: int, got: int, starred: bool) -> Signal:
         """The ``ValueError`` of unpacking a sequence of another length."""

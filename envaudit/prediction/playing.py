@@ -1,0 +1,115 @@
+"""Playing the calls that a serving program makes on an object once it is loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Final
+
+from envaudit.prediction.core import Problem, Signal
+from envaudit.prediction.evaluation import Evaluation
+from envaudit.prediction.models import parameters
+from envaudit.prediction.values import (
+    Abstract,
+    ClassValue,
+    Descriptor,
+    Function,
+    Input,
+    Instance,
+    Partial,
+    Sequence,
+)
+from envaudit.prediction.world import MISSING
+
+MAIN: Final = ("predict", "transform", "toarray", "__call__")
+"""What an object is for."""
+MORE: Final = ("predict_proba", "decision_function", "score_samples", "kneighbors", "predict_log_proba")
+"""Further methods that answer requests (scikit-learn's glossary, "Methods"); not every object of a class has them."""
+LATER: Final = ("inverse_transform", "apply", "mahalanobis")
+"""Methods that some classes gained after they were there."""
+
+
+def play(core: Evaluation, root: Abstract) -> None:
+    """Play the calls that answer requests on an object, or on the objects in a list."""
+    if isinstance(root, Sequence):
+        for item in root.items[:10]:
+            play(core, item)
+    if not isinstance(root, Instance) or not isinstance(root.cls, ClassValue):
+        return
+    if root.cls.module.startswith("pandas."):
+        if any(cls.name == "NDFrame" for cls in root.cls.mro):
+            _request(core, lambda: _read_frame(core, root))
+        return  # data: it answers no requests
+    frame = None
+    if "feature_names_in_" in root.attributes.entries:
+        frame = True
+    elif "n_features_in_" in root.attributes.entries:
+        frame = False
+    for name in (*MAIN, *MORE, *LATER):
+        before = set(core.problems)
+        if _offers(core, root, name):
+            _request(core, functools.partial(_call, core, root, name, frame))
+        for key in set(core.problems) - before:
+            if _was_so(core, core.problems[key], name, fine=not before):
+                del core.problems[key]
+
+
+def _read_frame(core: Evaluation, root: Instance) -> None:
+    """Read what a DataFrame or Series keeps its values in: the first of ``NDFrame._internal_names``."""
+    names = core.attribute(root.cls, "_internal_names")
+    if isinstance(names, Sequence) and names.items and isinstance(names.items[0], str):
+        core.plain_attribute(root, names.items[0])
+
+
+def _call(core: Evaluation, root: Instance, name: str, frame: bool | None) -> Abstract:
+    return core.call(core.attribute(root, name), [] if name == "toarray" else [Input(frame)])
+
+
+def _offers(core: Evaluation, root: Instance, name: str) -> bool:
+    """Whether the object has a method; some have it under a condition, or hand on what another object has."""
+    member = core.member(root.cls, name)
+    if isinstance(member, Descriptor) and member.kind in ("available_if", "property"):
+        return _available(core, root, name)
+    if member is MISSING:
+        delegates = isinstance(core.member(root.cls, "__getattr__"), Function)
+        return delegates and not name.startswith("__") and _available(core, root, name)
+    return isinstance(member, (Function, Descriptor, Partial))
+
+
+def _available(core: Evaluation, root: Instance, name: str) -> bool:
+    """Whether the condition of a method holds; that it reads what the file lacks is a problem of its own."""
+    try:
+        with core.catching("AttributeError"):
+            core.attribute(root, name)
+    except Signal as signal:
+        if signal.about[3] not in ("", *MAIN, *MORE, *LATER):
+            core.fail(signal.kind, signal.text, *signal.about)
+        return False
+    return True
+
+
+def _request(core: Evaluation, ask: Callable[[], object]) -> None:
+    """Do what one request does; the next may fail for other reasons."""
+    with contextlib.suppress(Signal):  # recorded
+        ask()
+    core.maybe = 0
+    core.stack.clear()
+    core.catchers.clear()
+
+
+def _was_so(core: Evaluation, problem: Problem, name: str, *, fine: bool) -> bool:
+    """Whether a method that fails so was not there, or failed so, where the object was trained.
+
+    A model that predicts, but was not fitted for another of its methods (``SVC(probability=False)``), never was; one
+    that refuses to invert what it does would have refused in training. A method that reads a parameter of the
+    constructor which the file lacks came together with that parameter.
+    """
+    if name in MAIN:
+        return False
+    if name in LATER and problem.cause != "missing-attribute":
+        return True
+    if problem.kind == "NotFittedError" and fine:
+        return True
+    cls = getattr(core.symbols.get(id(problem.owner)), "cls", None)
+    return name in LATER and isinstance(cls, ClassValue) and problem.attribute in parameters(core, cls)
