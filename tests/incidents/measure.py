@@ -6,7 +6,6 @@ import functools
 import re
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -102,7 +101,13 @@ class Case(NamedTuple):
     happened: Outcome
     said: Said
     at_home: Outcome
-    said_at_home: Said
+    said_at_home: Said | None
+    """None where training read it in a way that envaudit has no name for."""
+
+    @property
+    def misjudged_at_home(self) -> bool:
+        """Whether something else is said of the file where it was made than what happened there."""
+        return self.said_at_home is not None and not foresees(self.said_at_home, self.at_home)
 
 
 def cases(chosen: Iterable[str], folder: Path) -> Iterator[Case]:
@@ -112,7 +117,8 @@ def cases(chosen: Iterable[str], folder: Path) -> Iterator[Case]:
         incident, happened = incidents()[name], recorded[name]
         path = folder / incident.file
         said = judge(path, incident.load, world_of(incident.serve))
-        home = judge(path, incident.home_load or incident.load, world_of(incident.train))
+        load = incident.home_load or incident.load
+        home = judge(path, load, world_of(incident.train)) if load in LOADERS else None
         yield Case(incident, happened.served, said, happened.home, home)
 
 
@@ -139,7 +145,7 @@ def _is_too_large(incident: Incident) -> bool:
 
 def row(case: Case, markdown: bool) -> str:
     """One incident in a line (of a table), or in three."""
-    incident, happened, said, at_home, said_at_home = case
+    incident, happened, said = case.incident, case.happened, case.said
     really = f"{happened.kind} {happened.error}: {happened.message}".rstrip(" :")
     first = f"{said.kind} {said.first}".strip()
     hit = is_hit(said, incident, happened)
@@ -149,7 +155,9 @@ def row(case: Case, markdown: bool) -> str:
     if markdown:
         cells = [f"[{incident.id}]({incident.url})", f"{incident.train} → {incident.serve}", really[:100], word]
         return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
-    home = "" if foresees(said_at_home, at_home) else f"    at home: {said_at_home.kind} {said_at_home.first[:140]}\n"
+    home = ""
+    if case.misjudged_at_home and case.said_at_home is not None:
+        home = f"    at home: {case.said_at_home.kind} {case.said_at_home.first[:140]}\n"
     return f"{incident.id}: {word}\n{home}    really: {really[:150]}\n    said:   {first[:150]}"
 
 
@@ -164,6 +172,6 @@ def totals(found: list[Case]) -> str:
         hits = sum(is_hit(case.said, case.incident, case.happened) for case in group)
         words = sum(verbatim(case.said, case.happened) for case in group if case.happened.kind != "fine")
         lines.append(f"{name:28} {len(group):9} {right:8} {hits:9} {words:6}")
-    home = Counter(foresees(case.said_at_home, case.at_home) for case in found)
-    lines.append(f"in the environments of training: {home[True]} of {len(found)} as they were")
+    home = [case.misjudged_at_home for case in found if case.said_at_home is not None]
+    lines.append(f"in the environments of training: {home.count(False)} of {len(home)} as they were")
     return "\n".join(lines)

@@ -54,7 +54,7 @@ def _text(error):
     for place in PLACES:
         text = text.replace(place, "...")
     text = re.sub("\x1b\\[[0-9;]*m", "", text)
-    text = re.sub("at 0x[0-9a-f]+", "at 0x...", text)
+    text = re.sub("at 0x[0-9a-f]+|0x[0-9a-f]{9,}", "at 0x...", text)  # but for checksums
     text = re.sub(r"\[\d\d:\d\d:\d\d\]", "[...]", text)
     return " ".join(text.split())[:SIZE]
 
