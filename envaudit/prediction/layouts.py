@@ -11,7 +11,16 @@ from packaging.version import Version
 
 from envaudit.needs import Array, Items, Long, Made, Mapping, Value, class_of
 from envaudit.prediction.core import Core, Place
-from envaudit.prediction.values import Abstract, ArrayValue, ClassValue, Dictionary, External, Function, Partial
+from envaudit.prediction.values import (
+    Abstract,
+    ArrayValue,
+    ClassValue,
+    Dictionary,
+    External,
+    Function,
+    Partial,
+    Sequence,
+)
 from envaudit.prediction.world import MISSING
 
 if TYPE_CHECKING:
@@ -75,32 +84,40 @@ def _check_allocation(core: Core, made: Made, owner: External, cls: ClassValue) 
 
 
 def check_inherited(core: Core, made: Made, cls: ClassValue, state: Abstract) -> None:
-    """Whether the ``__setstate__`` of a compiled base takes a stored ``__dict__``.
-
-    The one that Cython generates (``__setstate_cython__``) takes a tuple only; so does that of scipy's cKDTree, which
-    unpacks it (scipy/spatial/_ckdtree.pyx), and which KDTree derives from since scipy 1.6.
-    """
-    if not isinstance(state, Dictionary):
-        return
+    """Whether the ``__setstate__`` of a compiled base takes the state that the file stores."""
     for item in cls.lineage:
         if isinstance(item, ClassValue):
             if core.member(item, "__setstate__", own=True) is not MISSING:
                 return
             continue
-        extension = extension_of(core, item) if isinstance(item, External) else None
-        if extension is None:
-            continue
-        own = _says(core, item, f".{item.name}.__setstate__".encode())
-        generated = _says(core, item, f".{item.name}.__setstate_cython__".encode())
-        text = ""
-        if own and item.name == "cKDTree":
-            text = f"need more than {len(state.entries)} values to unpack"
-        elif not own and generated and f"__pyx_unpickle_{item.name}" in extension.names:
-            text = "Expected tuple, got dict"
-        if text:
-            kind = "ValueError" if own else "TypeError"
-            _record(core, made, kind, text, "raises", f"{item.dotted}.__setstate__")
-        return
+        if isinstance(item, External) and extension_of(core, item) is not None:
+            refused = _refused(core, item, state)
+            if refused is not None:
+                _record(core, made, *refused, "raises", f"{item.dotted}.__setstate__")
+            return
+
+
+def _refused(core: Core, base: External, state: Abstract) -> tuple[str, str] | None:
+    """The exception with which a compiled class refuses a state of a form that it does not know.
+
+    What Cython generates (``__setstate_cython__``) takes a tuple only. So does scipy's cKDTree, which unpacks it
+    (scipy/spatial/_ckdtree.pyx), and which KDTree derives from since scipy 1.6. pandas before 3.0 takes its arrays as
+    one part or three (``NDArrayBacked.__setstate__``, pandas/_libs/arrays.pyx in 2.3), 3 writes two where it has no
+    attributes.
+    """
+    own = _says(core, base, f".{base.name}.__setstate__".encode())
+    if isinstance(state, Dictionary):
+        if own and base.name == "cKDTree":
+            return "ValueError", f"need more than {len(state.entries)} values to unpack"
+        generated = _says(core, base, f".{base.name}.__setstate_cython__".encode())
+        extension = extension_of(core, base)
+        if generated and not own and extension is not None and f"__pyx_unpickle_{base.name}" in extension.names:
+            return "TypeError", "Expected tuple, got dict"
+    if isinstance(state, Sequence) and base.name == "NDArrayBacked" and state.exact and len(state.items) == 2:
+        version = core.world.surface.version("pandas")
+        if version is not None and Version(version) < Version("3.0.dev0"):
+            return "NotImplementedError", "(dtype, array)"
+    return None
 
 
 def check_types(core: Core, made: Made, call: Abstract, args: list[Abstract]) -> None:

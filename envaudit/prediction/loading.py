@@ -156,6 +156,8 @@ def _make(core: Core, made: Made) -> Abstract:
         return _object(core, made, call)
     if isinstance(call, External):
         layouts.check_call(core, made, call, args)
+        if call.name.startswith("__pyx_unpickle_") and args:
+            return _object(core, made, args[0])
         result = core.call(call, args, kwargs)
         return result if result is not UNKNOWN else _object(core, made, call)
     result = _played(core, made, call, args, kwargs)

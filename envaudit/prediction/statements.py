@@ -28,7 +28,8 @@ from envaudit.prediction.world import MISSING, NoModule
 FALLS: Final = "falls"
 """Control reaches the next statement."""
 LEFT: Final = "left"
-"""It returned, broke or continued."""
+"""It returned or continued, or it left in different ways."""
+BROKE: Final = "broke"
 RAISED: Final = "raised"
 
 
@@ -147,9 +148,10 @@ class Statements(Core):
         return LEFT
 
     def _Break(self, node: ast.stmt, frame: Frame) -> str:
-        return LEFT
+        return BROKE
 
-    _Continue = _Break
+    def _Continue(self, node: ast.stmt, frame: Frame) -> str:
+        return LEFT
 
     def _FunctionDef(self, node: ast.FunctionDef, frame: Frame) -> None:
         function = Function(node, frame)
@@ -263,9 +265,9 @@ class Statements(Core):
             frame.names = before
             if len(signals) == len(branches):
                 raise signals[0]
-            return RAISED if all(end == RAISED for end in ends) else LEFT
+            return ends[0] if len(set(ends)) == 1 else LEFT
         frame.names = _joined(after)
-        if LEFT in ends:
+        if LEFT in ends or BROKE in ends:
             self.maybe += 1  # what follows happens only where that branch was not taken; undone by the caller
         return FALLS
 
@@ -315,6 +317,8 @@ class Statements(Core):
                 self.fuzzy -= examples
             if end == RAISED and exact:
                 return RAISED
+            if end == BROKE and exact:
+                return FALLS
             if end == LEFT and frame.returned and exact:
                 return LEFT if _returns(node.body) else FALLS
         return FALLS
