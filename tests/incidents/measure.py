@@ -116,9 +116,13 @@ def cases(chosen: Iterable[str], folder: Path) -> Iterator[Case]:
     for name in chosen:
         incident, happened = incidents()[name], recorded[name]
         path = folder / incident.file
-        said = judge(path, incident.load, world_of(incident.serve))
         load = incident.home_load or incident.load
-        home = judge(path, load, world_of(incident.train)) if load in LOADERS else None
+        try:
+            said = judge(path, incident.load, world_of(incident.serve))
+            home = judge(path, load, world_of(incident.train)) if load in LOADERS else None
+        except (LookupError, RuntimeError) as error:
+            print(f"{name}: not judged: {error}", file=sys.stderr)
+            continue
         yield Case(incident, happened.served, said, happened.home, home)
 
 

@@ -80,16 +80,16 @@ def replay(incident: Incident, folder: Path) -> Replay:
     with tempfile.TemporaryDirectory() as scratch:
         # Not a file: its name would stand in stored bytecode, the folder before it.
         _run([str(train), "-c", f"import sys\npath = sys.argv[1]\n{incident.make}", str(path)], cwd=scratch)
-    home, answer = _happens(train, incident, path, incident.home_load or incident.load)
-    served, other = _happens(serve, incident, path, incident.load)
+    home, answer = happens(train, path, incident.home_load or incident.load, incident.call)
+    served, other = happens(serve, path, incident.load, incident.call)
     if served.kind == "fine" and home.kind == "fine" and not same(answer, other):
         served = served._replace(kind="different", message=f"{str(answer)[:120]} became {str(other)[:120]}")
     return Replay(home, served)
 
 
-def _happens(python: Path, incident: Incident, path: Path, load: str) -> tuple[Outcome, Any]:
-    """Load and call in a process of its own, with limits."""
-    job = {"path": str(path), "load": LOADERS.get(load, load), "call": incident.call}
+def happens(python: Path, path: Path, load: str, call: str) -> tuple[Outcome, Any]:
+    """What an interpreter makes of a file, and its answer: loaded and called in a process of its own, with limits."""
+    job = {"path": str(path), "load": LOADERS.get(load, load), "call": call}
     with tempfile.TemporaryDirectory() as scratch:
         result = Path(scratch, "result")
         try:

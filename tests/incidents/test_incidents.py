@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from envaudit.prediction.evaluation import Evaluation
 from envaudit.prediction.world import World
@@ -14,12 +14,16 @@ from envaudit.surface.open import open_surface
 from tests.environments import environment, interpreters
 from tests.incidents import LOADERS, Incident, environments, incidents, record
 from tests.incidents.measure import foresees, is_hit, judge
-from tests.incidents.replay import same
+from tests.incidents.replay import Outcome, happens, same
 
 # The environments whose incidents the suite looks at: few, small, and with most of the causes among them. What the
 # others say is measured by `python -m tests.incidents`.
 SERVED = ("sklearn-0.22.2", "sklearn-0.24.2", "sklearn-1.3.2", "sklearn-1.5.2", "numpy-1.26")
-HERE = [incident for incident in incidents().values() if incident.serve in SERVED]
+HERE = [
+    pytest.param(item, id=item.id, marks=[pytest.mark.xfail(reason=item.miss, strict=True)] if item.miss else [])
+    for item in incidents().values()
+    if item.serve in SERVED
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +51,9 @@ def world_of(name: str, worlds: dict[str, World]) -> World:
     return worlds[name]
 
 
-def _expected(incident: Incident) -> ParameterSet:
-    marks = [pytest.mark.xfail(reason=incident.miss, strict=True)] if incident.miss else []
-    return pytest.param(incident, id=incident.id, marks=marks)
-
-
 @pytest.mark.network
 @pytest.mark.xdist_group("incidents")
-@pytest.mark.parametrize("incident", [_expected(incident) for incident in HERE])
+@pytest.mark.parametrize("incident", HERE)
 def test_what_happened_is_foreseen_with_its_cause(incident: Incident, files: Path, worlds: dict[str, World]) -> None:
     happened = record.load()[incident.id].served
     said = judge(files / incident.file, incident.load, world_of(incident.serve, worlds))
@@ -121,3 +120,32 @@ def test_what_is_recorded_names_no_machine_and_stays_small(files: Path) -> None:
 )
 def test_answers_are_compared_closely(one: object, other: object, equal: bool) -> None:
     assert same(one, other) is equal
+
+
+CRASH = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)"
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.13"])
+@pytest.mark.parametrize(
+    ("load", "call", "outcome", "answer"),
+    [
+        ("pickle.load", "model[0]", Outcome("fine"), 1),
+        ("model = open(path)", "import json\njson.load(model)", Outcome("predict_error", "UnicodeDecodeError"), None),
+        ("model = {}[0]", "model", Outcome("load_error", "KeyError", "0"), None),
+        (CRASH, "model", Outcome("load_error", "SIGSEGV"), None),
+        ("model = 1", CRASH, Outcome("predict_error", "SIGSEGV"), None),
+        ("import warnings\nwarnings.warn('of version 1')\nmodel = 1", "", Outcome("fine", warned="of version 1"), None),
+    ],
+)
+def test_what_a_process_of_its_own_does_is_told(
+    version: str, load: str, call: str, outcome: Outcome, answer: object, tmp_path: Path
+) -> None:
+    python = interpreters().get(version)
+    if python is None:
+        pytest.skip(f"Python {version} is not on this machine")
+    path = tmp_path / "file"
+    path.write_bytes(pickle.dumps([1, b"\xff"], 2))
+    found, told = happens(python, path, load, call)
+    assert (found._replace(message=outcome.message), told) == (outcome, answer)
+    assert outcome.message in found.message
+    assert str(tmp_path) not in found.message
