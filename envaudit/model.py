@@ -70,7 +70,10 @@ class TargetInfo(NamedTuple):
         return self.kind in ("requirements", "pylock")
 
 
-LOADERS: Final = ("pickle.load", "joblib.load", "pandas.read_pickle", "torch.load", "torch.jit.load", "numpy.load")
+LOADERS: Final = (
+    *("pickle.load", "joblib.load", "pandas.read_pickle", "numpy.load"),
+    *("torch.load", "torch.load(weights_only=False)", "torch.jit.load"),
+)
 """The calls that read model files; they do not accept the same bytes."""
 
 

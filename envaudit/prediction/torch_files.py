@@ -20,7 +20,7 @@ https://github.com/pytorch/pytorch/releases/tag/v1.6.0; earlier ones stop at for
 
 def causes(needs: Needs, world: World) -> Iterator[Cause]:
     """Everything of this kind."""
-    if needs.loader in ("torch.load", "torch.jit.load"):
+    if needs.loader.startswith("torch."):
         yield from _format(needs, world)
     if needs.loader == "torch.load":
         yield from _weights_only(needs, world)

@@ -22,7 +22,7 @@ def of_cause(cause: Cause, needs: Needs, train: dict[str, str]) -> Reason:
     elif cause.cause == "bytecode":
         fix = "serve with the Python that trained, or store a named function instead of one by value"
     elif cause.cause == "loader-policy":
-        fix = "torch.load(..., weights_only=False) where you trust the file, or save a state dict of tensors only"
+        fix = "save a state dict of tensors only, or torch.load(..., weights_only=False) where you trust the file"
     else:
         fix = mending(module, needs, train, cause.subject)
     return Reason(

@@ -206,6 +206,10 @@ def _raised(job: Job, failure: Failure) -> _End:
     evidence = (*failure.frames[-_FRAMES:], *(line for line in failure.text.splitlines()[1:11] if line.strip()))
     if failure.memory:
         return _starved(job, failure.line, evidence)
+    if job.loader == "torch.load" and "weights_only" in failure.text:
+        why = "torch reads only tensors there unless it is told otherwise"
+        fix = "--loader 'torch.load(weights_only=False)', where the serving code says so too and you trust the file"
+        return _End("loader-policy", failure.line, why, evidence, fix)
     return _End(_cause(failure), failure.line, f"{failure.type} is raised", evidence)
 
 

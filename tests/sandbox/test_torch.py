@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.network, pytest.mark.usefixtures("bubblewrap")]
 PYTHON = interpreters().get("3.11") or Path(sys.executable)
 TORCH = ("torch==2.13.0+cpu", "numpy==2.2.6")
 """A build without CUDA: 190 MB instead of gigabytes."""
+WHOLE = "torch.load(weights_only=False)"
 TRAIN = """
 import numpy, sys, torch
 model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
@@ -51,19 +52,33 @@ def trained(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_module_is_loaded_whole_and_answers_as_recorded(place: Path, trained: Path) -> None:
-    models = [trained / "module.pt", trained / "legacy.pt", trained / "script.pt"]
+    models = [trained / "module.pt", trained / "legacy.pt"]
     sample = trained / "sample.npy"
-    train = envaudit.snapshot(place, models=models, sample=sample)
-    assert [(item.loader, list(item.answers)) for item in train.artifacts] == [
-        ("torch.load", ["forward"]), ("torch.load", ["forward"]), ("torch.jit.load", ["forward"]),
+    (script,) = envaudit.snapshot(place, models=[trained / "script.pt"], sample=sample).artifacts
+    train = envaudit.snapshot(place, models=models, sample=sample, loader=WHOLE)
+    assert [(item.loader, list(item.answers)) for item in (*train.artifacts, script)] == [
+        (WHOLE, ["forward"]), (WHOLE, ["forward"]), ("torch.jit.load", ["forward"]),
     ]  # fmt: skip
-    whole, legacy, script = (item.answers["forward"] for item in train.artifacts)
-    assert whole == legacy == script
+    whole, legacy = (item.answers["forward"] for item in train.artifacts)
+    assert whole == legacy == script.answers["forward"]
     assert (len(whole.values), len(whole.values[0])) == (3, 2)
-    (verdict,) = envaudit.probe(models[0], place, run=True, sample=sample, expect=train).verdicts
+    (verdict,) = envaudit.probe(models[0], place, run=True, sample=sample, expect=train, loader=WHOLE).verdicts
     assert [verdict.answer(question).value for question in QUESTIONS] == ["yes", "yes", "yes"]
     assert {verdict.answer(question).how for question in QUESTIONS} == {"executed"}
-    assert any("unless it is told weights_only=False" in note for note in verdict.notes)
+
+
+def test_what_torch_refuses_by_default_is_predicted(place: Path, trained: Path) -> None:
+    for name, loads in (("module.pt", "no"), ("legacy.pt", "no"), ("state.pt", "yes"), ("script.pt", "yes")):
+        (file,) = envaudit.probe(trained / name, place, run=True).files
+        assert file.executed is not None
+        assert file.predicted is not None
+        assert (file.executed.load.value, file.predicted.load.value) == (loads, loads), name
+        if loads == "no":
+            really, said = file.executed.reasons[0], file.predicted.reasons[0]
+            assert (really.cause, said.cause) == ("loader-policy", "loader-policy")
+            assert f"GLOBAL {said.subject} was not an allowed global" in " ".join((really.error, *really.evidence))
+    (whole,) = envaudit.probe(trained / "module.pt", place, loader=WHOLE).verdicts
+    assert whole.load.value == "yes"
 
 
 def test_a_state_dict_loads_by_default_and_has_nothing_to_call(place: Path, trained: Path) -> None:
@@ -72,5 +87,4 @@ def test_a_state_dict_loads_by_default_and_has_nothing_to_call(place: Path, trai
     assert [file.executed.answer(question).value for question in QUESTIONS] == ["yes", "unknown", "unknown"]
     assert file.executed.reasons[0].cause == "nothing-to-call"
     assert file.verdict is not None
-    assert not any("weights_only" in note for note in file.verdict.notes)
     assert any(note.startswith("predict was not tried: an object of the class ") for note in file.verdict.notes)
