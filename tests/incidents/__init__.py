@@ -36,6 +36,7 @@ LOADERS = {
     "joblib.load": "import joblib\nmodel = joblib.load(path)",
     "pandas.read_pickle": "import pandas\nmodel = pandas.read_pickle(path)",
     "torch.load": "import torch\nmodel = torch.load(path)",
+    "torch.load(weights_only=False)": "import torch\nmodel = torch.load(path, weights_only=False)",
     "torch.jit.load": "import torch\nmodel = torch.jit.load(path)",
 }
 

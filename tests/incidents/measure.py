@@ -157,7 +157,10 @@ def row(case: Case, markdown: bool) -> str:
     if hit and incident.miss:
         word += f", though listed as a miss ({incident.miss})"
     if markdown:
-        cells = [f"[{incident.id}]({incident.url})", f"{incident.train} → {incident.serve}", really[:100], word]
+        cells = [
+            f"[{incident.id}]({incident.url})", incident.source.partition("#")[0].partition("/")[2], incident.failure,
+            f"{incident.train} → {incident.serve}", really[:90].strip(), "hit" if word == "hit" else f"**{word}**",
+        ]  # fmt: skip
         return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
     home = ""
     if case.misjudged_at_home and case.said_at_home is not None:
