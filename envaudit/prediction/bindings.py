@@ -101,12 +101,19 @@ class Bindings:
 _MAKERS: Final = frozenset({"globals", "vars", "locals", "exec"})
 
 
+def _only_deletes(call: ast.Call) -> bool:
+    """Whether it is ``exec("del " + name)``, which binds nothing (scipy.stats clears its temporary names so)."""
+    code = call.args[0] if call.args else None
+    start = code.left if isinstance(code, ast.BinOp) else code
+    return isinstance(start, ast.Constant) and str(start.value).startswith("del ")
+
+
 def _is_dynamic(node: ast.expr) -> bool:
     """Whether an expression gets hold of the module's own namespace (``globals()``, ``sys.modules``)."""
     for part in ast.walk(node):
         if isinstance(part, ast.Call):
             name = part.func.id if isinstance(part.func, ast.Name) else ""
-            if name in _MAKERS:
+            if name in _MAKERS and not _only_deletes(part):
                 return True
             if name == "setattr" and any(
                 isinstance(item, ast.Attribute) and item.attr == "modules" for item in ast.walk(part)

@@ -54,6 +54,8 @@ def _hasattr(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> A
             found = core.attribute(value, name)
     except Signal as signal:
         if signal.kind in ("AttributeError", "NotFittedError"):
+            if isinstance(value, Instance) and not name.startswith("__"):
+                core.lacking = (value.need, name)
             return False
         raise
     if found is UNKNOWN and not _surely_has(core, value, name):

@@ -104,6 +104,8 @@ class Core:
         """Loops that run whose rounds are examples of those that will happen."""
         self.symbols: dict[int, Abstract] = {}
         """id of a need -> its symbolic value."""
+        self.lacking: tuple[Any, str] = (None, "")
+        """The need of the object, and the attribute, of the last question after one that the file lacks."""
         self.phase = "load"
         self.offset = -1
 

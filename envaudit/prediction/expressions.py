@@ -187,14 +187,18 @@ class Expressions(Core):
         plain = []
         if WIDE.search(text):
             return UNKNOWN
+        named: dict[Any, Abstract] | None = None
+        if len(items) == 1 and isinstance(items[0], Dictionary):
+            named = items[0].entries
+            items = [*named.values()]
         for item in items:
             shown = item if isinstance(item, (int, float, str)) else self.formatted(item, "s")
             if not is_constant(shown):
                 return UNKNOWN
             plain.append(shown)
         try:
-            return text % tuple(plain)
-        except (TypeError, ValueError):
+            return text % (named if named is not None else tuple(plain))
+        except (TypeError, ValueError, KeyError):
             return UNKNOWN
 
     def compute(self, function: Callable[..., Any], *values: Abstract) -> Abstract:

@@ -213,7 +213,8 @@ class Statements(Core):
             raise self.fail(again.kind, again.text, *again.about)
         else:
             kind = self._exception_name(made, frame)
-        raise self.fail(kind, text, "raises", self.running())
+        about = self.lacking if kind == "NotFittedError" else (None, "")
+        raise self.fail(kind, text, "raises", self.running(), *about)
 
     def _exception_name(self, node: ast.expr, frame: Frame) -> str:
         if isinstance(node, ast.Name):
