@@ -68,18 +68,16 @@ def foresees(said: Said, happened: Outcome) -> bool:
     return said.kind == happened.kind
 
 
-def names_cause(said: Said, incident: Incident) -> bool:
-    """Whether some reason gives the incident's cause and names the thing that it is about."""
-    return any(
-        reason.cause == incident.cause
-        and incident.named in f"{reason.subject} {reason.error} {reason.explanation} {' '.join(reason.evidence)}"
-        for reason in said.reasons
-    )
+def names_cause(reason: Reason, incident: Incident) -> bool:
+    """Whether a reason gives the incident's cause and names the thing that it is about."""
+    told = (reason.subject, reason.error, reason.explanation, *reason.evidence)
+    return reason.cause == incident.cause and any(incident.named in text for text in told)
 
 
 def is_hit(said: Said, incident: Incident, happened: Outcome) -> bool:
-    """Whether envaudit says what happened, and why."""
-    return foresees(said, happened) and (happened.kind == "fine" or names_cause(said, incident))
+    """Whether envaudit says what happened, and why in one of its reasons."""
+    causes = [names_cause(reason, incident) for reason in said.reasons]
+    return foresees(said, happened) and (happened.kind == "fine" or any(causes))
 
 
 def verbatim(said: Said, happened: Outcome) -> bool:
@@ -170,15 +168,20 @@ def row(case: Case, markdown: bool) -> str:
 
 def totals(found: list[Case]) -> str:
     """The figures, per failure class and in all."""
-    lines = [f"{'class':28} {'incidents':>9} {'verdict':>8} {'and cause':>9} {'words':>6}"]
+    lines = [f"{'class':28} {'incidents':>9} {'verdict':>8} {'and cause':>9} {'first':>6} {'words':>6}"]
     groups: dict[str, list[Case]] = {}
     for case in found:
         groups.setdefault(case.incident.failure, []).append(case)
     for name, group in [*sorted(groups.items()), ("all", found)]:
         right = sum(foresees(case.said, case.happened) for case in group)
         hits = sum(is_hit(case.said, case.incident, case.happened) for case in group)
+        first = sum(
+            bool(case.said.reasons) and names_cause(case.said.reasons[0], case.incident)
+            for case in group
+            if case.happened.kind != "fine"
+        )
         words = sum(verbatim(case.said, case.happened) for case in group if case.happened.kind != "fine")
-        lines.append(f"{name:28} {len(group):9} {right:8} {hits:9} {words:6}")
+        lines.append(f"{name:28} {len(group):9} {right:8} {hits:9} {first:6} {words:6}")
     home = [case.misjudged_at_home for case in found if case.said_at_home is not None]
     lines.append(f"in the environments of training: {home.count(False)} of {len(home)} as they were")
     return "\n".join(lines)
