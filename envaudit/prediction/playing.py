@@ -50,8 +50,10 @@ def play(core: Evaluation, root: Abstract) -> None:
         before = set(core.problems)
         if _offers(core, root, name):
             _request(core, functools.partial(_call, core, root, name, frame))
-        for key in set(core.problems) - before:
-            if _was_so(core, core.problems[key], name, fine=not before):
+        new = {key: problem for key, problem in core.problems.items() if key not in before}
+        came = name in LATER and any(_is_parameter(core, problem) for problem in new.values())
+        for key, problem in new.items():
+            if came or _was_so(problem, name, fine=not before):
                 del core.problems[key]
 
 
@@ -98,18 +100,15 @@ def _request(core: Evaluation, ask: Callable[[], object]) -> None:
     core.catchers.clear()
 
 
-def _was_so(core: Evaluation, problem: Problem, name: str, *, fine: bool) -> bool:
-    """Whether a method that fails so was not there, or failed so, where the object was trained.
+def _was_so(problem: Problem, name: str, *, fine: bool) -> bool:
+    """Whether a method that fails so did so where the object was trained: a model that predicts, but was not fitted for
+    another of its methods (``SVC(probability=False)``), or one that refuses to invert what it does."""
+    if name in LATER:
+        return problem.cause != "missing-attribute"
+    return name in MORE and fine and problem.kind == "NotFittedError"
 
-    A model that predicts, but was not fitted for another of its methods (``SVC(probability=False)``), never was; one
-    that refuses to invert what it does would have refused in training. A method that reads a parameter of the
-    constructor which the file lacks came together with that parameter.
-    """
-    if name in MAIN:
-        return False
-    if name in LATER and problem.cause != "missing-attribute":
-        return True
-    if problem.kind == "NotFittedError" and fine:
-        return True
+
+def _is_parameter(core: Evaluation, problem: Problem) -> bool:
+    """Whether what is missing is a parameter of the constructor: the method that reads it came together with it."""
     cls = getattr(core.symbols.get(id(problem.owner)), "cls", None)
-    return name in LATER and isinstance(cls, ClassValue) and problem.attribute in parameters(core, cls)
+    return isinstance(cls, ClassValue) and problem.attribute in parameters(core, cls)

@@ -91,11 +91,9 @@ def _explanation(problem: Problem, owner: str) -> str:
     if problem.cause == "class-layout":
         return f"{owner} there has other compiled base classes than the one that was stored"
     reader = next((place for place in reversed(problem.chain) if place.module), None)
-    if problem.attribute and reader is not None:
-        return (
-            f"{reader.function} in {reader.module} there asks for {problem.attribute!r}, which the stored {owner} lacks"
-        )
     refuser = f"{reader.function} in {reader.module}" if reader else problem.subject
+    if problem.attribute:
+        return f"{refuser} there asks for {problem.attribute!r}, which the stored {owner} lacks"
     return f"{refuser} there refuses what the file hands to it"
 
 
