@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 
@@ -43,8 +42,6 @@ def world_of(name: str, worlds: dict[str, World]) -> World:
     if name not in worlds:
         python = interpreters().get(made.python)
         if python is None:
-            if os.environ.get("CI"):
-                pytest.fail(f"Python {made.python} is not on this machine")
             pytest.skip(f"Python {made.python} is not on this machine")
         folder = environment("--no-deps", "--only-binary=:all:", *made.packages, python=python)
         worlds[name] = Evaluation.world_of(open_surface(str(folder)))
