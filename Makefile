@@ -14,7 +14,7 @@ help:
 	@echo 'make bench  speed and memory, as ratios against peers in the same run'
 	@echo 'make truth  how often predictions are right: against what happened in real environments (8 GB in .truth)'
 	@echo 'make matrix load every file in every environment again, beside what is recorded (half an hour)'
-	@echo 'make incidents  what is said of real failures from the public record, beside what happens (4 GB in .truth)'
+	@echo 'make incidents  what is said of real failures from the public record, beside what happens (7 GB in .truth)'
 	@echo 'make docs   generate docs/rules from the rules'
 
 $(BIN)/uv:
