@@ -5,6 +5,7 @@ Connections are kept open and used again, as many to a host as there were reques
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 from functools import cache
@@ -24,6 +25,14 @@ _REDIRECTS: Final = 10
 
 _idle: Final[dict[tuple[str, str], list[HTTPConnection]]] = {}
 """Scheme and host -> open connections that nobody uses. Appending and popping are atomic, so threads may share it."""
+
+
+@atexit.register
+def close() -> None:
+    """Close the connections that nobody uses."""
+    for connections in _idle.values():
+        while connections:
+            connections.pop().close()
 
 
 class Answer(NamedTuple):

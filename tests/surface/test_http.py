@@ -70,9 +70,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Server]]:
         return server
 
     yield serve
-    for connections in _http._idle.values():
-        while connections:
-            connections.pop().close()
+    _http.close()
     for server, thread in running:
         server.shutdown()
         thread.join()
