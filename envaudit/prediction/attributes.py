@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from envaudit.prediction.bindings import Binding, Bindings
 from envaudit.prediction.core import Core, Signal, external
 from envaudit.prediction.values import (
+    ABSENT,
     UNKNOWN,
     Abstract,
     ArrayValue,
@@ -25,6 +26,7 @@ from envaudit.prediction.values import (
     Sequence,
     Super,
     Union,
+    Unknown,
     join,
 )
 from envaudit.prediction.world import MISSING, NoModule
@@ -85,7 +87,7 @@ class Attributes(Core):
             return found.get(name, UNKNOWN)
         if value is None and not hasattr(None, name):
             return self.missing(None, f"'NoneType' object has no attribute '{name}'", name)
-        return UNKNOWN
+        return ABSENT if value is ABSENT else UNKNOWN
 
     def missing(self, owner: Abstract, text: str, name: str) -> Abstract:
         """An attribute is not there: raised where something catches it, else recorded and taken as UNKNOWN, so that
@@ -102,7 +104,7 @@ class Attributes(Core):
             return UNKNOWN
         signal = self.fail("AttributeError", text, "missing-attribute", subject, need, name)
         if signal.recorded:
-            return UNKNOWN
+            return ABSENT
         raise signal
 
     def _of_union(self, value: Union, name: str) -> Abstract:
@@ -167,7 +169,7 @@ class Attributes(Core):
                     return self.missing(value, refusal.text, name)
                 again = self.fail(refusal.kind, refusal.text, *refusal.about)  # of what it hands the question on to
                 if again.recorded:
-                    return UNKNOWN
+                    return ABSENT
                 raise again from None
         if signal is not None:
             raise signal
@@ -335,7 +337,7 @@ class Attributes(Core):
                 value = Descriptor("property", value)
             elif external(made) in ("builtins.staticmethod", "builtins.classmethod"):
                 value = Descriptor(external(made).rpartition(".")[2], value)
-            elif new is not UNKNOWN and new is not None:
+            elif new is not None and not isinstance(new, Unknown):
                 value = new
         return value
 

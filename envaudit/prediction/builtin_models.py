@@ -24,6 +24,7 @@ from envaudit.prediction.values import (
     Partial,
     Sequence,
     Super,
+    Unknown,
     abstract,
     concrete,
     is_constant,
@@ -58,7 +59,7 @@ def _hasattr(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> A
                 core.lacking = (value.need, name)
             return False
         raise
-    if found is UNKNOWN and not _surely_has(core, value, name):
+    if isinstance(found, Unknown) and not _surely_has(core, value, name):
         return UNKNOWN
     return True
 

@@ -9,6 +9,7 @@ from envaudit.prediction import container_methods, layouts, models
 from envaudit.prediction.attributes import Method
 from envaudit.prediction.core import DEEPEST, Core, Place, Signal
 from envaudit.prediction.values import (
+    ABSENT,
     UNKNOWN,
     Abstract,
     ArrayValue,
@@ -27,6 +28,7 @@ from envaudit.prediction.values import (
     Slice,
     Super,
     Union,
+    Unknown,
     interesting,
     is_constant,
     join,
@@ -182,7 +184,7 @@ class Calls(Core):
                 parts.append((name, type(value).__name__, value))
             elif isinstance(value, Instance):
                 parts.append((name, id(value), len(value.attributes.entries)))
-            elif isinstance(value, (Input, ClassValue, Function)) or value is UNKNOWN:
+            elif isinstance(value, (Input, ClassValue, Function, Unknown)):
                 parts.append((name, id(value)))
             else:
                 return None
@@ -283,7 +285,7 @@ class Calls(Core):
                 return self.call(Bound(getter, value), [key])
         if isinstance(value, Union):
             return join([self.subscript(option, key) for option in value.options])
-        return UNKNOWN
+        return ABSENT if value is ABSENT else UNKNOWN
 
     def _item(self, value: Dictionary, key: Abstract) -> Abstract:
         try:

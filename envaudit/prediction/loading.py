@@ -19,6 +19,7 @@ from envaudit.prediction.values import (
     Instance,
     Partial,
     Sequence,
+    Unknown,
     is_constant,
 )
 from envaudit.prediction.world import MISSING, NoModule, World
@@ -159,11 +160,11 @@ def _make(core: Core, made: Made) -> Abstract:
         if call.name.startswith("__pyx_unpickle_") and args:
             return _object(core, made, args[0])
         result = core.call(call, args, kwargs)
-        return result if result is not UNKNOWN else _object(core, made, call)
+        return _object(core, made, call) if isinstance(result, Unknown) else result
     result = _played(core, made, call, args, kwargs)
     if isinstance(result, Instance) and result.need is None:
         result.need = made
-    return result if result is not UNKNOWN and result is not None else _object(core, made, UNKNOWN)
+    return _object(core, made, UNKNOWN) if result is None or isinstance(result, Unknown) else result
 
 
 def _partial(core: Core, state: Items) -> Abstract:

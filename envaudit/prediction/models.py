@@ -24,6 +24,7 @@ from envaudit.prediction.values import (
     NotConcrete,
     Partial,
     Sequence,
+    Unknown,
     concrete,
     is_constant,
 )
@@ -104,7 +105,7 @@ def _getmro(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Ab
 
 
 def _isclass(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
-    if not args or args[0] is UNKNOWN or isinstance(args[0], External):
+    if not args or isinstance(args[0], (External, Unknown)):
         return UNKNOWN
     return isinstance(args[0], ClassValue)
 

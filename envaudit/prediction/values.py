@@ -20,13 +20,13 @@ CONSTANTS: Final = (type(None), bool, int, float, complex, str, bytes, type(Elli
 
 
 class Unknown:
-    """The type of :data:`UNKNOWN`."""
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
+    """The type of :data:`UNKNOWN` and :data:`ABSENT`."""
 
 
 UNKNOWN: Final = Unknown()
+ABSENT: Final = Unknown()
+"""What a missing attribute stands for, once it is recorded, and what is made of it. Where another branch knows a value,
+that one counts, so that what fails behind it is found too."""
 
 
 class Input:
@@ -268,7 +268,10 @@ def same(left: Abstract, right: Abstract) -> bool:
 def join(values: Iterable[Abstract]) -> Abstract:
     """One value that stands for any of several."""
     options: list[Abstract] = []
-    for value in values:
+    known = [value for value in values if value is not ABSENT]
+    if not known:
+        return ABSENT
+    for value in known:
         for option in value.options if isinstance(value, Union) else [value]:
             if isinstance(option, Unknown):
                 return UNKNOWN

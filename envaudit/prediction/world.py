@@ -19,6 +19,7 @@ from envaudit.prediction.values import (
     Function,
     ModuleValue,
     Sequence,
+    Unknown,
 )
 from envaudit.surface import Surface
 from envaudit.surface._stdlib import standard
@@ -237,7 +238,7 @@ class World:
                 if signal.kind in ("AttributeError", "ImportError", "ModuleNotFoundError")
                 else External(module, name)
             )
-        return External(module, name) if value is UNKNOWN else value
+        return External(module, name) if isinstance(value, Unknown) else value
 
     def feasible(self, guards: tuple[Guard, ...], module: str, depth: int) -> bool | None:
         """Whether a binding under these guards happens; None where that cannot be told."""
