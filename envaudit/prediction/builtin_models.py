@@ -142,6 +142,7 @@ def _list(kind: str) -> Model:
 
 
 def mapping(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """``dict`` and its kin."""
     made = Dictionary()
     if args:
         source = args[0]

@@ -201,13 +201,14 @@ class Calls(Core):
     ) -> None:
         """Bind a call's arguments to parameters. Raises :class:`Signal` where they do not fit (``TypeError``)."""
         spec = function.node.args
+        shown = function.qualname if self.world.surface.python >= (3, 10) else function.name  # as CPython says it
         positional = [*spec.posonlyargs, *spec.args]
         names = [item.arg for item in positional]
         left = dict(kwargs)
         for name, value in zip(names, args, strict=False):
             frame.names[name] = value
         if len(args) > len(names) and spec.vararg is None and whole:
-            raise self._misfit(function, _too_many(function.name, names, len(spec.defaults), len(args)))
+            raise self._misfit(function, _too_many(shown, names, len(spec.defaults), len(args)))
         if spec.vararg is not None:
             frame.names[spec.vararg.arg] = Sequence("tuple", list(args[len(names) :]), whole)
         for name in [*names[min(len(args), len(names)) :], *(item.arg for item in spec.kwonlyargs)]:
@@ -232,14 +233,14 @@ class Calls(Core):
         if spec.kwarg is not None:
             frame.names[spec.kwarg.arg] = Dictionary(dict(left), whole)
         elif left and whole:
-            raise self._misfit(function, f"{function.name}() got an unexpected keyword argument '{min(left)}'")
+            raise self._misfit(function, f"{shown}() got an unexpected keyword argument '{min(left)}'")
         if missing:
-            raise self._misfit(function, _too_few(function.name, missing))
+            raise self._misfit(function, _too_few(shown, missing))
         if args:
             frame.first = args[0]
 
     def _misfit(self, function: Function, text: str) -> Signal:
-        return self.fail("TypeError", text, "signature", f"{function.module}.{function.name}")
+        return self.fail("TypeError", text, "signature", f"{function.module}.{function.qualname}")
 
     def items_of(self, value: Abstract) -> tuple[list[Abstract], bool]:
         """What iterating yields, and whether that is all and in order."""

@@ -293,8 +293,7 @@ def _records(state: Value, depth: int = 2) -> Iterator[tuple[str, Array]]:
 
 def _says(core: Core, value: External, text: bytes) -> bool:
     """Whether an extension module's file contains a text."""
-    found = core.world.surface.find(core.world.alias(value.module) or value.module)
-    data = found.tree.read(found.path) if found is not None and found.tree is not None else None
+    data = core.world.surface.read(core.world.alias(value.module) or value.module)
     return data is not None and text in data
 
 

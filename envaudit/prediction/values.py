@@ -154,6 +154,11 @@ class Function:
         """Where it is defined."""
         return self.frame.module
 
+    @property
+    def qualname(self) -> str:
+        """``Class.name`` of a method (PEP 3155)."""
+        return f"{self.cls.name}.{self.name}" if self.cls is not None else self.name
+
     def __repr__(self) -> str:
         return f"<function {self.module}.{self.name}>"
 

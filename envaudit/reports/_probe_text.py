@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -145,6 +146,9 @@ def _reasons(question: Question, found: list[Reason], later: bool, beside: bool,
     return lines
 
 
+_ATTRIBUTE: Final = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
+
+
 def _cause(reasons: list[Reason]) -> list[str]:
     """The first of the reasons with the same cause in full, and the names of the others."""
     first = reasons[0]
@@ -155,16 +159,22 @@ def _cause(reasons: list[Reason]) -> list[str]:
     if len(chain) < len(first.evidence):
         lines.append("      ...")
     lines += [line for link in chain for line in limited(_flat(link), "      ", "        ", 2)]
-    more = list(dict.fromkeys(name for reason in reasons[1:] if (name := _flat(reason.subject or reason.error))))
-    more = [name for name in more if name != first.subject]
+    more = list(dict.fromkeys(name for reason in reasons[1:] if (name := _named(reason)) != _named(first)))
     if more:
         rest = f" and {len(more) - NAMED} more" if len(more) > NAMED else ""
-        lines += limited(f"the same hits {', '.join(more[:NAMED])}{rest}", "    ", "    ", 10)
+        label = "also missing" if first.cause == "missing-attribute" else "the same hits"
+        lines += limited(f"{label} {', '.join(more[:NAMED])}{rest}", "    ", "    ", 10)
     if first.fix:
         lines += wrap(f"fix: {_flat(first.fix)}", "    ", "         ")
     if first.reference:
         lines += wrap(f"see: {first.reference}", "    ", "         ")
     return lines
+
+
+def _named(reason: Reason) -> str:
+    """What a reason is about: an attribute by its class."""
+    found = _ATTRIBUTE.search(reason.error) if reason.cause == "missing-attribute" else None
+    return f"{found[1]}.{found[2]}" if found else _flat(reason.subject or reason.error)
 
 
 def _decisive(verdict: Verdict) -> Question | None:
