@@ -134,7 +134,7 @@ class Attributes(Core):
         member = self.member(value.cls, name)
         if isinstance(member, Descriptor) and member.kind == "property":
             return self._from_getter(value, member, name)
-        if name in value.attributes.entries or member is not MISSING:
+        if name in value.attributes.entries or member is not MISSING or name in value.cls.natives:
             return self.plain_attribute(value, name)
         return self._by_getattr(value, name, None)
 

@@ -127,6 +127,8 @@ def _sequence(core: Core, value: Sequence, name: str, args: list[Abstract]) -> A
         value.items += items
         value.exact = value.exact and exact and not core.maybe and not core.fuzzy
         return None
+    if name == "any" and value.exact and all(isinstance(item, bool) for item in value.items):
+        return any(value.items)  # of a mask
     if name == "copy":
         return Sequence(value.kind, list(value.items), value.exact)
     if name == "pop":

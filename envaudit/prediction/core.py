@@ -117,8 +117,10 @@ class Core:
 
     def at(self, node: ast.AST) -> None:
         """Remember the line that is being evaluated."""
-        if self.stack and hasattr(node, "lineno"):
-            self.stack[-1] = self.stack[-1]._replace(line=node.lineno)
+        line = getattr(node, "lineno", 0)
+        if self.stack and line and self.stack[-1].line != line:
+            module, function, _ = self.stack[-1]
+            self.stack[-1] = Place(module, function, line)
 
     def caught(self, kind: str) -> bool:
         """Whether a running ``try`` would catch an exception."""

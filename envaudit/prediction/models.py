@@ -15,6 +15,7 @@ from envaudit.prediction.core import Core, Signal
 from envaudit.prediction.values import (
     UNKNOWN,
     Abstract,
+    ArrayValue,
     ClassValue,
     Descriptor,
     Dictionary,
@@ -27,6 +28,7 @@ from envaudit.prediction.values import (
     Unknown,
     concrete,
     is_constant,
+    numbers,
 )
 from envaudit.prediction.world import MISSING, NoModule
 
@@ -145,6 +147,15 @@ def _isclose(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> A
     return UNKNOWN
 
 
+def _mask_of_nan(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
+    """scikit-learn's ``_get_mask(array, nan)`` of a stored array: a mask is a list of bools."""
+    nan = len(args) == 2 and isinstance(args[1], External) and args[1].dotted == "numpy.nan"
+    if not nan or not isinstance(args[0], ArrayValue):
+        return UNKNOWN
+    values = numbers(args[0].need)
+    return UNKNOWN if values is None else Sequence("list", [value != value for value in values])
+
+
 def _bare_or_called(core: Core, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:
     """A decorator that is used with and without parentheses, and leaves its function as it is."""
     return args[0] if args and isinstance(args[0], Function) else _decorator("passes")(core, [], {})
@@ -189,7 +200,7 @@ BY_NAME: Final[dict[str, Model]] = {
     "check_array": constant(UNKNOWN),
     "check_random_state": constant(UNKNOWN),
     "_num_samples": constant(UNKNOWN),
-    "issparse": constant(False),
+    "issparse": constant(False), "_get_mask": _mask_of_nan,
 }  # fmt: skip
 """Helpers of :data:`MODELLED` packages, by their bare name."""
 

@@ -8,6 +8,7 @@ knowledge never makes an error: an operation on UNKNOWN is UNKNOWN.
 from __future__ import annotations
 
 import ast
+import struct
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -91,6 +92,18 @@ class ArrayValue(NamedTuple):
 
     need: Any
     """The :class:`envaudit.needs.Array`."""
+
+
+def numbers(array: Any) -> list[Any] | None:
+    """The values of an :class:`envaudit.needs.Array` of floats or objects, where they are at hand and all constants."""
+    if array.items is not None:
+        whole = array.items.length == len(array.items.items) and all(is_constant(item) for item in array.items.items)
+        return list(array.items.items) if whole else None
+    spec = array.dtype.spec if array.dtype is not None else ""
+    if array.data is None or spec[1:] not in ("f4", "f8"):
+        return None
+    order = ">" if spec[0] == ">" else "<"
+    return [value for (value,) in struct.iter_unpack(order + ("d" if spec[2] == "8" else "f"), array.data)]
 
 
 class ModuleValue(NamedTuple):
