@@ -125,6 +125,17 @@ def test_many_files_in_one_process_and_one_that_is_none(trained: Path, serve: st
     assert "fine there is" in text.stdout
 
 
+@pytest.mark.network
+def test_what_many_files_will_do_is_told_whatever_counts_as_failed(trained: Path, serve: str, tmp_path: Path) -> None:
+    names = [str(trained / "scaler.joblib"), str(trained / "forest.joblib")]
+    for fail_on, head in (("never", "PASS"), ("same", "FAIL")):
+        done = envaudit("probe", *names, "--in", serve, "--fail-on", fail_on, cwd=tmp_path)
+        assert done.stdout.startswith(f"{head}  1 of 2 model files will not work as in training in ")
+        assert f"fine there is {names[0]}" in " ".join(done.stdout.split())
+    done = envaudit("probe", names[0], names[0], "--in", serve, cwd=tmp_path)
+    assert done.stdout.startswith("PASS  2 of 2 model files load and predict in ")
+
+
 def test_one_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     for name in ("model.pkl", "nowhere.pkl", "."):

@@ -23,6 +23,9 @@ EVIDENCE: Final = 6
 _AHEAD: Final = {"load": "it will not load", "predict": "predicting will fail", "same": "it will answer differently"}
 _BEHIND: Final = {"load": "it did not load", "predict": "predicting failed", "same": "it answered differently"}
 
+_HEADS: Final = {"error": "FAIL", "warning": "UNKNOWN", "ok": "PASS"}
+"""The first word of a report, by its colour."""
+
 
 def render(probe: Probe, view: View) -> str:
     """The whole report, ending in a newline."""
@@ -58,23 +61,34 @@ def brief(verdict: Verdict, paint: Paint) -> list[str]:
 
 def _many(probe: Probe, read: list[Probed], place: str, view: View, paint: Paint) -> list[str]:
     """Several files: how many, a line each for those that will not work, and the first of these in full."""
-    bad = [item for item in read if item.verdict and refused(item.verdict, view.questions)]
-    open_ = [item for item in read if item not in bad and item.verdict and unsure(item.verdict, view.questions)]
+    judged = [(item, item.verdict) for item in read if item.verdict is not None]
+    # What a file will do there does not depend on --fail-on, which only chooses what counts as failed.
+    broken = [item for item, verdict in judged if refused(verdict, QUESTIONS)]
+    broken.sort(key=lambda item: item.verdict is not None and not refused(item.verdict, view.questions))
+    open_ = [item for item, verdict in judged if item not in broken and unsure(verdict, QUESTIONS)]
+    fine = [item for item in read if item not in broken and item not in open_]
     unread = len(probe.files) - len(read)
-    head, color = ("FAIL", "error") if bad else ("UNKNOWN", "warning") if open_ or unread else ("PASS", "ok")
-    text = f"{len(bad)} of {len(probe.files)} model files will not work as in training in {place}"
+    colors = {_color(verdict, view.questions) for _, verdict in judged} | ({"warning"} if unread else set())
+    color = next((grave for grave in ("error", "warning") if grave in colors), "ok")
+    head = _HEADS[color]
+    if broken:
+        count, words = len(broken), "will not work as in training"
+    elif open_:
+        count, words = len(open_), "may or may not work as in training"
+    else:
+        count, words = len(fine), "load and predict"
+    text = f"{count} of {len(probe.files)} model files {words} in {place}"
     if unread:
         text += f"; {unread} could not be read"
     lines = wrap(f"{head}  {text}", "", "      ")
     lines[0] = lines[0].replace(head, paint(head, color), 1)
     lines.append("")
-    for item in bad[:IN_FULL]:
+    for item in broken[:IN_FULL]:
         lines += [*_verdict(item, place, view, paint), ""]
-    for item in (*bad[IN_FULL:], *open_):
+    for item in (*broken[IN_FULL:], *open_):
         assert item.verdict is not None
         words, _ = _says(item.verdict, "there", view.questions)
         lines.append(clip(f"  {words}: {item.artifact}"))
-    fine = [item for item in read if item not in bad and item not in open_]
     if fine:
         verb = "is" if len(fine) == 1 else "are"
         lines += limited(f"fine there {verb} {', '.join(item.artifact for item in fine)}", "  ", "    ")
@@ -86,7 +100,7 @@ def _verdict(item: Probed, place: str, view: View, paint: Paint) -> list[str]:
     verdict = item.verdict
     assert verdict is not None
     words, color = _says(verdict, f"in {place}", view.questions)
-    head = {"error": "FAIL", "ok": "PASS", "warning": "UNKNOWN"}[color]
+    head = _HEADS[color]
     indent = " " * (len(head) + 2)
     lines = wrap(f"{head}  {item.artifact} {words}", "", indent)
     lines[0] = lines[0].replace(head, paint(head, color), 1)
@@ -186,10 +200,15 @@ def _decisive(verdict: Verdict) -> Question | None:
     return None
 
 
+def _color(verdict: Verdict, questions: tuple[Question, ...]) -> str:
+    """The colour of an answer to these questions: one is a no, one is open, or all are a yes."""
+    return "error" if refused(verdict, questions) else "warning" if unsure(verdict, questions) else "ok"
+
+
 def _says(verdict: Verdict, place: str, questions: tuple[Question, ...]) -> tuple[str, str]:
     """The verdict in words, and its colour."""
     decisive = _decisive(verdict)
-    color = "error" if refused(verdict, questions) else "warning" if unsure(verdict, questions) else "ok"
+    color = _color(verdict, questions)
     if decisive is None:
         return f"loads and predicts {place}", color
     answer = verdict.answer(decisive)
