@@ -152,8 +152,7 @@ def _expectations(models: list[str], sample: str, expect: str | Snapshot) -> dic
     found = {}
     for model in models:
         with suppress(OSError):  # who reads the file tells why it cannot be read
-            artifact = recording.recorded(wanted, where, model, sample)
-            found[model] = sandbox.Expectation(artifact.answers, artifact.sample and artifact.sample.form)
+            found[model] = sandbox.of_artifact(recording.recorded(wanted, where, model, sample), where)
     return found
 
 

@@ -59,6 +59,8 @@ def describe(model: str, loader: str | None = None) -> Artifact:
 def recorded(snapshot: Snapshot, where: str, model: str, sample: str) -> Artifact:
     """The model file as a snapshot knows it, with its answers to this very sample. ``where`` is the snapshot's name.
 
+    A snapshot without them is refused: with nothing to compare, the run would end as if it had answered as in training.
+
     Raises :class:`~envaudit.errors.SnapshotError` where it has none, and OSError for a file that cannot be read.
     """
     _, digest, _ = fingerprint(model)
@@ -75,4 +77,6 @@ def recorded(snapshot: Snapshot, where: str, model: str, sample: str) -> Artifac
             f"{where}: holds the answers of {model} to {found.sample.file} (sha256 {found.sample.sha256[:12]}...), "
             f"and {sample} is another sample (sha256 {digest[:12]}...)"
         )
+    if not found.answers:
+        raise SnapshotError(f"{where}: holds no answers of {model} to {sample}")
     return found

@@ -16,16 +16,15 @@ from envaudit.model import DEEPEST, LOADERS, Verdict
 from envaudit.sandbox import _answers, _container, _local, _lockfile
 from envaudit.sandbox._job import METHODS, Expectation, Job, Limits, Sample
 from envaudit.sandbox._outcome import Outcome
-from envaudit.sandbox._samples import expectation, read_expectation, read_sample
+from envaudit.sandbox._samples import of_artifact, read_expectation, read_sample
 from envaudit.sandbox._verdict import verdict
 
 __all__ = [
-    "METHODS",
     "Expectation",
     "Limits",
     "Sample",
     "execute",
-    "expectation",
+    "of_artifact",
     "read_expectation",
     "read_sample",
     "record",

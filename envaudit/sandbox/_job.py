@@ -12,6 +12,9 @@ GIB: Final = 1024 * MIB
 METHODS: Final = ("predict", "predict_proba", "decision_function", "transform", "forward")
 """What may be called; ``forward`` stands for calling a torch module."""
 
+FORMS: Final = ("frame", "array", "list")
+"""How a sample may be handed over: as a pandas DataFrame, a numpy array, or a list."""
+
 
 class Limits(NamedTuple):
     """What one run may use."""
@@ -43,7 +46,7 @@ class Expectation(NamedTuple):
     answers: dict[str, RecordedAnswer]
     """By method."""
     form: str | None = None
-    """How the sample was handed over there: ``frame``, ``array`` or ``list``; None where that is not known."""
+    """How the sample was handed over there, one of :data:`FORMS`; None where that is not known."""
     failed: dict[str, str] = {}  # noqa: RUF012
     """Methods that did not answer even there, and the first line of why: nothing is expected of them."""
 

@@ -11,7 +11,7 @@ import re
 from typing import Final, NamedTuple
 
 from envaudit.model import Json
-from envaudit.sandbox._job import Job, Raw
+from envaudit.sandbox._job import FORMS, Job, Raw
 
 _LISTED: Final = 20
 _TEXT: Final = 4000
@@ -155,8 +155,8 @@ def _with_messages(outcome: Outcome, messages: list[Json]) -> Outcome:
             outcome = outcome._replace(phase=message["phase"], method=_text(message.get("method")))
         elif "loaded" in message:
             outcome = outcome._replace(loaded=_text(message["loaded"]) or None)
-        elif "form" in message:
-            outcome = outcome._replace(form=_text(message["form"]))
+        elif message.get("form") in FORMS:
+            outcome = outcome._replace(form=message["form"])
         elif "warning" in message:
             warnings.append(_text(message["warning"]))
         elif "failed" in message and failure is not None:

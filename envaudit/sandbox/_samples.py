@@ -9,16 +9,14 @@ from collections.abc import Callable
 from typing import Final
 
 from envaudit import store
-from envaudit.errors import SandboxError
+from envaudit.errors import SandboxError, SnapshotError
 from envaudit.evidence import MIB
-from envaudit.model import Json, RecordedAnswer, Snapshot
+from envaudit.model import Artifact, Json, RecordedAnswer, Snapshot
 from envaudit.sandbox import _npy
-from envaudit.sandbox._job import METHODS, Expectation, Sample
+from envaudit.sandbox._job import FORMS, METHODS, Expectation, Sample
 
 CAP: Final = 16 * MIB
 """Bytes of a sample: a few rows are meant, not a data set."""
-
-_FORMS: Final = ("frame", "array", "list")
 
 
 def read_sample(path: str) -> Sample:
@@ -51,25 +49,42 @@ def read_expectation(path: str) -> Expectation | Snapshot:
         document = json.loads(data.decode("utf-8"))
         if isinstance(document, dict) and store.MARK in document:
             return store.loads(data, path)
-        return expectation(document)
+        return _by_hand(document)
     except (ValueError, RecursionError) as error:
         raise SandboxError(f"{path}: {_in_words(error)}") from None
 
 
-def expectation(document: Json) -> Expectation:
+def _by_hand(document: Json) -> Expectation:
     """Expected answers as they stand in JSON. Raises ValueError, in words, where they are malformed."""
     if not isinstance(document, dict):
         raise ValueError('expected answers are an object such as {"predict": [0, 1]}')
     answers = dict(document)
     form = answers.pop("form", None)
+    if not answers or not all(isinstance(answer, list) for answer in answers.values()):
+        raise ValueError('each expected answer is a list, as in {"predict": [0, 1]}')
+    return _checked({method: RecordedAnswer(values) for method, values in answers.items()}, form)
+
+
+def of_artifact(artifact: Artifact, where: str) -> Expectation:
+    """What a snapshot has recorded of a model file that was run. ``where`` is the snapshot's name.
+
+    Raises :class:`~envaudit.errors.SnapshotError` with one line for answers that no envaudit records: a method that is
+    named there would be called.
+    """
+    try:
+        return _checked(artifact.answers, artifact.sample and artifact.sample.form)
+    except ValueError as error:
+        raise SnapshotError(f"{where}: {artifact.file}: {error}") from None
+
+
+def _checked(answers: dict[str, RecordedAnswer], form: Json) -> Expectation:
+    """Raises ValueError, in words, for a method or a form that is not known."""
     unknown = sorted(set(answers) - set(METHODS))
     if unknown:
         raise ValueError(f"unknown method {unknown[0]!r}; answers can be of {', '.join(METHODS)}")
-    if not answers or not all(isinstance(answer, list) for answer in answers.values()):
-        raise ValueError('each expected answer is a list, as in {"predict": [0, 1]}')
-    if form is not None and form not in _FORMS:
-        raise ValueError(f"the form is one of {', '.join(_FORMS)}")
-    return Expectation({method: RecordedAnswer(values) for method, values in answers.items()}, form)
+    if form is not None and form not in FORMS:
+        raise ValueError(f"the form is one of {', '.join(FORMS)}")
+    return Expectation(answers, form)
 
 
 def _read(path: str) -> bytes:

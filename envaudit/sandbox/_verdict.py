@@ -74,7 +74,7 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
     notes = [f"warned: {text.partition(chr(10))[0]}" for text in outcome.warnings]
     if outcome.form is not None:
         words = {"frame": "a pandas DataFrame", "array": "a numpy array", "list": "a list"}
-        notes.append(f"the sample was handed over as {words.get(outcome.form, outcome.form)}")
+        notes.append(f"the sample was handed over as {words[outcome.form]}")
     for method in sorted(outcome.cut):
         notes.append(f"of what {method} answered only the first rows were looked at")
     if outcome.seconds:

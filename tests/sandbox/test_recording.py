@@ -16,6 +16,7 @@ import envaudit as package
 from envaudit import store
 from envaudit.errors import SandboxError, UsageError
 from envaudit.model import Artifact, RecordedAnswer, RecordedSample
+from envaudit.probing import fingerprint
 from tests.conftest import make_snapshot
 from tests.environments import envaudit, environment, interpreters
 from tests.sandbox import hostile
@@ -234,6 +235,33 @@ def test_a_snapshot_that_does_not_know_the_answers_is_one_line(recorded: Any, me
         package.probe(model, sys.executable, run=True, sample=write_sample(tmp_path), expect=tmp_path / "train.json")
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path}/train.json: ")
+
+
+@pytest.mark.parametrize(
+    ("form", "answers", "message"),
+    [
+        (
+            "array",
+            {"__reduce__": RecordedAnswer([1])},
+            "model.pkl: unknown method '__reduce__'; answers can be of predict",
+        ),
+        ("tensor", {"predict": RecordedAnswer([1])}, "model.pkl: the form is one of frame, array, list"),
+        ("array", {}, "holds no answers of .*model.pkl to .*sample.csv$"),
+    ],
+)
+def test_a_snapshot_that_nobody_recorded_calls_nothing(
+    form: str, answers: dict[str, RecordedAnswer], message: str, tmp_path: Path
+) -> None:
+    canary = tmp_path / "canary"
+    model, sample = hostile.write(tmp_path, f"open({str(canary)!r}, 'w').close()"), write_sample(tmp_path)
+    taken = package.snapshot(sys.executable, models=model)
+    source = RecordedSample(*fingerprint(str(sample)), form)
+    artifact = taken.artifacts[0]._replace(sample=source, answers=answers)
+    forged = taken._replace(artifacts=(artifact,))
+    with pytest.raises(package.SnapshotError, match=f"^the snapshot: {message}") as caught:
+        package.probe(model, sys.executable, run=True, sample=sample, expect=forged, unsafe=True)
+    assert "\n" not in str(caught.value)
+    assert not canary.exists()
 
 
 def test_a_comparison_says_where_the_file_is_not_the_one_of_training(tmp_path: Path) -> None:
