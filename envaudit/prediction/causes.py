@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from packaging.version import Version
+
+from envaudit.artifacts.summary import visit
 from envaudit.model import Question
-from envaudit.needs import Array, Global, Needs
+from envaudit.needs import Array, Global, Made, Needs, class_of
 from envaudit.prediction.attributes import dir_of
 from envaudit.prediction.loading import renamed
 from envaudit.prediction.values import Abstract, ClassValue
@@ -39,6 +42,7 @@ def causes(needs: Needs, world: World) -> Iterator[Cause]:
     yield from _globals(needs, world)
     yield from _padding(needs, world)
     yield from _bytecode(needs, world)
+    yield from _time_zones(needs, world)
 
 
 def _protocol(needs: Needs, world: World) -> Iterator[Cause]:
@@ -122,8 +126,6 @@ def _padding(needs: Needs, world: World) -> Iterator[Cause]:
 
 def arrays(needs: Needs) -> Iterator[Array]:
     """The arrays that the file holds."""
-    from envaudit.artifacts.summary import visit
-
     return (value for value in visit(needs.roots) if isinstance(value, Array))
 
 
@@ -142,6 +144,23 @@ def _bytecode(needs: Needs, world: World) -> Iterator[Cause]:
         fits = _arity(code.python) == _arity(python)  # then it is made, and fails (or lies) when it is called
         question: Question = "predict" if fits else "load"
         yield Cause("SystemError", text, "bytecode", code.name, why, code.at, not fits, question)
+
+
+def _time_zones(needs: Needs, world: World) -> Iterator[Cause]:
+    """pandas before 1.3 stores a Timestamp as ``Timestamp(nanoseconds, freq, tz)``. Since 2.0 the constructor has no
+    ``freq`` (``Timestamp.__new__`` in pandas/_libs/tslibs/timestamps.pyx), and drops the zone without an error:
+    re-created from 1.0.5 and 1.2.5 to 2.1.3 and 2.3.3."""
+    version = world.surface.version("pandas")
+    if version is None or Version(version) < Version("2.0"):
+        return
+    for value in visit(needs.roots):
+        cls = class_of(value) if isinstance(value, Made) else None
+        stored = cls is not None and cls.name == "Timestamp" and cls.module.startswith("pandas.")
+        if stored and value.call == cls and len(value.args) == 3 and value.args[2] is not None:
+            text = "the Timestamp will have no time zone"
+            why = f"pandas {version} reads the three arguments of an old Timestamp otherwise, and drops its time zone"
+            yield Cause("none", text, "known-change", str(cls), why, value.at, False, "same")
+            return
 
 
 def _arity(python: tuple[int, int]) -> int:
