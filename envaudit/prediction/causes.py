@@ -149,7 +149,7 @@ def _bytecode(needs: Needs, world: World) -> Iterator[Cause]:
 def _time_zones(needs: Needs, world: World) -> Iterator[Cause]:
     """pandas before 1.3 stores a Timestamp as ``Timestamp(nanoseconds, freq, tz)``. Since 2.0 the constructor has no
     ``freq`` (``Timestamp.__new__`` in pandas/_libs/tslibs/timestamps.pyx), and drops the zone without an error:
-    re-created from 1.0.5 and 1.2.5 to 2.1.3 and 2.3.3."""
+    re-created from 1.0.5 and 1.2.5 to 2.1.3 and 2.3.2."""
     version = world.surface.version("pandas")
     if version is None or Version(version) < Version("2.0"):
         return
