@@ -19,7 +19,7 @@ from envaudit.evidence import MIB, Options
 from envaudit.model import LOADERS, Json, Snapshot, TargetInfo, Verdict
 from envaudit.needs import Needs, distribution_of
 from envaudit.reports import Probe, Probed, Search
-from envaudit.take import resolve
+from envaudit.take import resolve, take
 
 if TYPE_CHECKING:
     from envaudit.prediction.world import World
@@ -47,6 +47,13 @@ class Place:
         """The target without a scheme that only says its kind."""
         return self.target.partition("://")[2] or ("this environment" if self.kind == "here" else self.target)
 
+    @property
+    def info(self) -> TargetInfo:
+        """What it is: of a saved snapshot, once it was read, the place that it was taken of, for that is mended."""
+        if self.kind == "snapshot" and self._taken is not None:
+            return self._taken.target
+        return TargetInfo(self.kind, self.name)
+
     def predict(self, needs: Needs, artifact: str, train: Mapping[str, str] | None) -> Verdict:
         """What will happen there to a file."""
         from envaudit.prediction.outcome import predict
@@ -72,7 +79,8 @@ class Place:
             from envaudit.surface.open import of_snapshot, open_surface
 
             self.options.progress(f"looking at {self.name}")
-            if self._taken is not None and (self.kind == "snapshot" or self._taken.target.declared):
+            if self.kind == "snapshot" or self.info.declared:
+                self._taken = self._taken or take(self.target, self.options)
                 surface = of_snapshot(self._taken)
             else:
                 surface = open_surface(self.target, self.options)
@@ -135,8 +143,7 @@ def probe(
         searches = finder.search(tuple(read.values()), place.opened().surface, train)
         for number, search in zip(read, searches, strict=True):
             files[number] = _mended(files[number], search)
-    there = TargetInfo(place.kind, place.name)
-    return Probe(tuple(_addressed(file, there) for file in files), place.target, place.kind, place.assumptions())
+    return Probe(tuple(_addressed(file, place.info) for file in files), place.target, place.kind, place.assumptions())
 
 
 def check_loader(loader: str | None) -> None:

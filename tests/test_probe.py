@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import envaudit as package
-from envaudit import comparison, registry
+from envaudit import comparison, registry, store
 from envaudit.errors import ArtifactError, UsageError
 from envaudit.model import QUESTIONS, Answer, Component, Reason, Snapshot, TargetInfo, Verdict
 from envaudit.registry import load
@@ -313,6 +313,10 @@ def test_a_lock_file_is_mended_by_a_line_in_it(trained: Path, train: str, tmp_pa
     lock.write_text("\n".join(SERVE))
     fix = f"write scikit-learn==1.4.2, which wrote the file, into {lock}"
     (verdict,) = package.probe(trained / "forest.joblib", lock).verdicts
+    assert verdict.reasons[0].fix == fix
+    saved = tmp_path / "saved.json"
+    store.write(package.snapshot(lock), str(saved))
+    (verdict,) = package.probe(trained / "forest.joblib", saved).verdicts
     assert verdict.reasons[0].fix == fix
     result = package.compare(train, lock, models=trained / "forest.joblib")
     assert [item.fix for item in result.findings if item.code == "EA904"] == [fix]
