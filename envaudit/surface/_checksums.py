@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 from envaudit.surface._elf import X86_64, Binary
@@ -19,18 +20,18 @@ _PREFIX: Final = "__pyx_unpickle_"
 _MESSAGE: Final = re.compile(
     rb"Incompatible checksums \((?:0x%x|%s) vs \(?((?:0x[0-9a-f]+(?:, )?)+)\)? = \(([\w, ]*)\)\)"
 )
-_MADE_LATE: Final = b"Incompatible checksums (0x%x vs (0x%x, 0x%x, 0x%x) = (%s))"
+_MADE_LATE: Final = re.compile(re.escape(b"Incompatible checksums (0x%x vs (0x%x, 0x%x, 0x%x) = (%s))"))
 _MEMBERS: Final = re.compile(rb"(?<=\0)\w+(?:, \w+)*(?=\0)")
 _LOADED: Final = re.compile(rb"[\xb8-\xbf](?=(...[\x00-\x0f]))", re.S)
 """``mov imm32, register`` of x86 with a value of seven hex digits."""
 
 
-def accepted(strings: list[bytes], binary: Binary) -> dict[str, tuple[int, ...]]:
+def accepted(strings: Sequence[bytes | memoryview], binary: Binary) -> dict[str, tuple[int, ...]]:
     """Member names as the message lists them (``"_dtype, _ndarray"``) -> the checksums that stand for them."""
     found: dict[str, tuple[int, ...]] = {}
     late = False
     for data in strings:
-        late = late or _MADE_LATE in data
+        late = late or _MADE_LATE.search(data) is not None
         for match in _MESSAGE.finditer(data):
             found[match[2].decode()] = tuple(int(value, 16) for value in match[1].decode().split(", "))
     if late and binary.machine == X86_64:

@@ -9,6 +9,8 @@ without symbols, and they are what the module really compares with.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
+from itertools import islice
 from typing import Final
 
 from envaudit.surface._elf import Binary
@@ -16,8 +18,9 @@ from envaudit.surface._shapes import Layout
 
 _GROUP_AT: Final = 92
 """Offset of ``typegroup`` in ``__Pyx_TypeInfo`` where pointers have 64 bits."""
+_STRUCTS: Final = 2_000
+"""Places that may be a ``__Pyx_TypeInfo`` which are looked at; modules have some dozens."""
 _FIELDS: Final = 256
-_DEPTH: Final = 8
 _LETTERS: Final = {"I": "i", "U": "u", "R": "f", "C": "c", "H": "u", "O": "O", "P": "u"}
 
 
@@ -27,15 +30,17 @@ class _Image:
     def __init__(self, binary: Binary) -> None:
         self.order = binary.order
         self.pointers = binary.relative_pointers()
-        self._sections = [section for section in binary.sections if section.address and section.data]
+        loaded = [section for section in binary.sections if section.address and section.data]
+        self._sections = sorted(loaded, key=lambda section: section.address)
+        self._begins = [section.address for section in self._sections]
 
     def at(self, address: int, length: int) -> bytes:
         """The bytes at an address; fewer where it is not mapped."""
-        for section in self._sections:
-            if 0 <= address - section.address < len(section.data):
-                start = address - section.address
-                return section.data[start : start + length]
-        return b""
+        place = bisect_right(self._begins, address) - 1
+        if place < 0:
+            return b""
+        start = address - self._begins[place]
+        return bytes(self._sections[place].data[start : start + length])
 
     def number(self, address: int) -> int:
         """The 64-bit number at an address; -1 where there is none."""
@@ -54,18 +59,18 @@ def layouts(binary: Binary) -> dict[str, Layout]:
         return {}
     image = _Image(binary)
     found = {}
-    for address in image.pointers:
-        if address + 8 in image.pointers and image.at(address + _GROUP_AT, 1) == b"S":
-            name = image.word(image.pointers[address]).removeprefix("const ")
-            layout = _struct(image, address, 0)
-            if name and layout:
-                found[name] = layout
+    pairs = (address for address in image.pointers if address + 8 in image.pointers)
+    for address in islice((address for address in pairs if image.at(address + _GROUP_AT, 1) == b"S"), _STRUCTS):
+        name = image.word(image.pointers[address]).removeprefix("const ")
+        layout = _struct(image, address)
+        if name and layout:
+            found[name] = layout
     return found
 
 
-def _struct(image: _Image, address: int, depth: int) -> Layout | None:
+def _struct(image: _Image, address: int) -> Layout | None:
     start, size = image.pointers.get(address + 8), image.number(address + 16)
-    if start is None or not 0 < size < 1 << 20 or depth > _DEPTH:
+    if start is None or not 0 < size < 1 << 20:
         return None
     fields = []
     for field in range(start, start + _FIELDS * 24, 24):

@@ -9,34 +9,52 @@ turn into instructions.
 from __future__ import annotations
 
 import re
-import struct
+import sys
 import zlib
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Final
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
 
 from envaudit.surface._names import Names
 
+if TYPE_CHECKING:
+    from bz2 import BZ2Decompressor
+
 _IDENTIFIER: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
-_ENDED: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\0")
+_MAYBE_ENDED: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\0?")
 _DEFLATED: Final = re.compile(rb"x[\x01\x5e\x9c\xda]")
 _BZIPPED: Final = re.compile(rb"BZh[1-9]1AY&SY")
-_TABLE_CAP: Final = 16 * 1024 * 1024
-_CANDIDATES: Final = 4_000
+_CONSTANTS: Final = 64 * 1024 * 1024
+"""Bytes of constants, and"""
+_MOST: Final = 1_000_000
+"""distinct identifiers beyond which a module's strings are not looked for: real ones have a third at most."""
+_BATCH: Final = 100_000
+_STREAM_CAP: Final = 4 * 1024 * 1024
+"""Bytes of a table of strings, packed or unpacked; those known have less than a tenth."""
+_WORK: Final = 64 * 1024 * 1024
+"""Bytes that are unpacked, or tried to, in one module."""
+_FIRST: Final = 256
+_STEP: Final = 64 * 1024
+"""Bytes that are unpacked at a time; first few, because most places that look like a stream are none."""
+_TABLES: Final = 16
 _LONGEST: Final = 1 << 20
 _JOINS_STRINGS: Final = re.compile(rb"\0_cython_3_(?:[2-9]|[1-9]\d)_")
 """The name under which modules of such a Cython share their types."""
-_ZSTANDARD: Final = b"\x28\xb5\x2f\xfd"
+_ZSTANDARD: Final = re.compile(rb"\x28\xb5\x2f\xfd")
+
+Constants = Sequence[bytes | memoryview]
 
 
-def identifiers(constants: list[bytes], order: str) -> tuple[Names, list[bytes]]:
+def identifiers(constants: Constants, order: str) -> tuple[Names, list[bytes]]:
     """All identifiers, and the strings that Cython had packed."""
-    exact: set[bytes] = set()
-    ended: list[bytes] = []
-    for data in constants:
-        exact.update(_IDENTIFIER.findall(data))
-        ended += _ENDED.findall(data)
-    tables = [table for data in constants for table in _decompressed(data)]
+    found = _distinct(constants)
+    if found is None:
+        return Names((), joined=None), []
+    exact = {name.rstrip(b"\0") for name in found}
+    ended = sorted(name for name in found if name.endswith(b"\0"))
+    tables = list(islice(_decompressed(constants), _TABLES))
     packed: list[bytes] = []
     joined: bytes | None = b""
     for table in tables:
@@ -45,11 +63,24 @@ def identifiers(constants: list[bytes], order: str) -> tuple[Names, list[bytes]]
             joined = (joined or b"") + b"\0" + table
         packed += _cut(table, lengths or [len(table)])
     if not tables and any(_JOINS_STRINGS.search(data) for data in constants):
-        unreadable = any(_ZSTANDARD in data for data in constants)
+        unreadable = any(_ZSTANDARD.search(data) for data in constants)
         joined = None if unreadable else b"\0".join(constants)
     for string in packed:
         exact.update(_IDENTIFIER.findall(string))
     return Names((name.decode() for name in exact), b"".join(ended), joined), packed
+
+
+def _distinct(constants: Constants) -> set[bytes] | None:
+    """Every identifier once, with the zero that ends its string; None where there are too many, or too much to read."""
+    if sum(map(len, constants)) > _CONSTANTS:
+        return None
+    found: set[bytes] = set()
+    matches = map(itemgetter(0), chain.from_iterable(map(_MAYBE_ENDED.finditer, constants)))
+    while batch := set(islice(matches, _BATCH)):
+        found |= batch
+        if len(found) > _MOST:
+            return None
+    return found
 
 
 def _cut(table: bytes, lengths: list[int]) -> Iterator[bytes]:
@@ -59,33 +90,49 @@ def _cut(table: bytes, lengths: list[int]) -> Iterator[bytes]:
         position += length
 
 
-def _decompressed(data: bytes) -> Iterator[bytes]:
+def _decompressed(constants: Constants) -> Iterator[bytes]:
     """What unpacks to the end at a place that looks like the beginning of a zlib or bzip2 stream."""
-    view = memoryview(data)
-    for match in islice(_DEFLATED.finditer(data), _CANDIDATES):
-        reader = zlib.decompressobj()
+    work = _WORK
+    for begins, most, make in ((_DEFLATED, 4000, zlib.decompressobj), (_BZIPPED, 64, _bzip2)):
+        for data in constants:
+            for match in islice(begins.finditer(data), most):
+                table, spent = _unpacked(make(), memoryview(data)[match.start() :][: min(_STREAM_CAP, work)])
+                work -= spent
+                if len(table) > 64:
+                    yield table
+                if work <= 0:
+                    return
+
+
+def _bzip2() -> BZ2Decompressor:
+    import bz2
+
+    return bz2.BZ2Decompressor()
+
+
+def _unpacked(reader: zlib._Decompress | BZ2Decompressor, packed: memoryview) -> tuple[bytes, int]:
+    """A stream's contents (nothing, where it does not reach its end within bounds), and how many bytes it cost."""
+    table, spent = b"", 0
+    for start in (0, *range(_FIRST, len(packed), _STEP)):
+        step = packed[start : start + _STEP if start else _FIRST]
+        spent += len(step)
         try:
-            table = reader.decompress(view[match.start() :], _TABLE_CAP)
-        except zlib.error:
-            continue
-        if reader.eof and len(table) > 64:
-            yield table
-    for match in islice(_BZIPPED.finditer(data), _CANDIDATES):
-        import bz2
-
-        unpacker = bz2.BZ2Decompressor()
-        try:
-            table = unpacker.decompress(view[match.start() :], _TABLE_CAP)
-        except OSError:
-            continue
-        if unpacker.eof:
-            yield table
+            table += reader.decompress(step, _STREAM_CAP - len(table))
+        except (OSError, zlib.error):
+            return b"", spent * 4  # what was unpacked of the step is not known
+        if reader.eof:
+            return table, spent + len(table)
+        if len(table) >= _STREAM_CAP:
+            break
+    return b"", spent + len(table)
 
 
-def _lengths(data: bytes, total: int, order: str) -> list[int] | None:
+def _lengths(data: bytes | memoryview, total: int, order: str) -> list[int] | None:
     """The run of 32-bit numbers that add up to ``total``; of several the one with the most numbers above zero."""
-    count = len(data) // 4
-    numbers = struct.unpack_from(f"{order}{count}I", data)
+    numbers = array("I")
+    numbers.frombytes(memoryview(data)[: len(data) // 4 * 4])
+    if (order == "<") != (sys.byteorder == "little"):
+        numbers.byteswap()
     best, most = (0, 0), 0
     begin = summed = filled = 0
     for end, number in enumerate(numbers, 1):
@@ -106,18 +153,17 @@ def _lengths(data: bytes, total: int, order: str) -> list[int] | None:
 _TYPE: Final = re.compile(rb"(?<=[.\0])[A-Z][A-Za-z0-9_]*(?=\0)")
 
 
-def types(constants: Iterable[bytes], packed: list[bytes], module: str) -> frozenset[str] | None:
+def types(constants: Constants, packed: list[bytes], module: str) -> frozenset[str] | None:
     """The names among the strings of a Cython module (last part of its name given) that may name a class: they end a
     string and begin it or follow a dot (the C API's ``tp_name``, ``__qualname__``). None where it has no extension
     type, so that nothing shows how it names its classes, or where its strings are joined and their borders lost."""
-    parts = list(constants)
     qualified = re.compile(rb"(?:^|[.\0])" + re.escape(module.encode()) + rb"\.[A-Z][A-Za-z0-9_]*\0")
-    if not any(qualified.search(part) for part in parts):
+    if not any(qualified.search(part) for part in constants):
         return None
-    if any(_JOINS_STRINGS.search(part) for part in parts) and len(packed) < _FEWEST:
+    if any(_JOINS_STRINGS.search(part) for part in constants) and len(packed) < _FEWEST:
         return None
     whole = b"\0" + b"\0".join(packed) + b"\0"
-    return frozenset(match.decode() for part in (*parts, whole) for match in _TYPE.findall(part))
+    return frozenset(match.decode() for part in (*constants, whole) for match in _TYPE.findall(part))
 
 
 _FEWEST: Final = 10
