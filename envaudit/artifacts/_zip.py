@@ -36,7 +36,7 @@ def members_of(file: BinaryIO, size: int, name: str) -> dict[str, Member]:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-        return {entry.filename: _member(file, size, entry) for entry in entries if not entry.is_dir()}
+        return {entry.filename: _member(file, size, entry) for entry in entries if not entry.filename.endswith("/")}
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError, OSError) as error:
         raise ArtifactError(f"{name}: a damaged or truncated zip archive: {error}; copy it again") from None
 
@@ -61,15 +61,15 @@ def _check_directory(file: BinaryIO, size: int, name: str) -> None:
 
 def _member(file: BinaryIO, size: int, entry: zipfile.ZipInfo) -> Member:
     if entry.flag_bits & 1:
-        raise ValueError(f"{entry.filename[:100]} is encrypted")
+        raise ValueError(f"{entry.filename[:100]!a} is encrypted")
     if entry.compress_type not in _KINDS:
-        raise ValueError(f"{entry.filename[:100]} is compressed in a way that is not read ({entry.compress_type})")
+        raise ValueError(f"{entry.filename[:100]!a} is compressed in a way that is not read ({entry.compress_type})")
     file.seek(entry.header_offset)
     local = file.read(_LOCAL)
     if len(local) < _LOCAL or local[:4] != b"PK\x03\x04":
-        raise ValueError(f"{entry.filename[:100]} is not where the directory says")
+        raise ValueError(f"{entry.filename[:100]!a} is not where the directory says")
     name_length, extra_length = struct.unpack_from("<HH", local, 26)
     start = entry.header_offset + _LOCAL + name_length + extra_length
     if start + entry.compress_size > size:
-        raise ValueError(f"{entry.filename[:100]} is not all there")
+        raise ValueError(f"{entry.filename[:100]!a} is not all there")
     return Member(entry.filename, start, entry.compress_size, _KINDS[entry.compress_type])

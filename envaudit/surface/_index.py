@@ -20,6 +20,7 @@ from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 from packaging.version import InvalidVersion, Version
 
 from envaudit.errors import TargetError
+from envaudit.model import Json
 from envaudit.surface import _http
 from envaudit.surface._cache import Cache
 from envaudit.surface.platform import NEWEST_GLIBC, Platform
@@ -52,8 +53,11 @@ class IndexFile(NamedTuple):
             return None
 
     def tags(self) -> frozenset[Tag]:
-        """The interpreters and systems that a wheel is for."""
-        return parse_tag("-".join(self.filename.removesuffix(".whl").split("-")[-3:]))
+        """The interpreters and systems that a wheel is for; none where its name does not tell."""
+        try:
+            return parse_tag("-".join(self.filename.removesuffix(".whl").split("-")[-3:]))
+        except ValueError:
+            return frozenset()
 
 
 @cache
@@ -157,9 +161,9 @@ class Index:
         return known
 
     def _files(self, name: str, wanted: Version | None) -> list[IndexFile]:
-        cached = self.cache.page(self.url, name)
+        cached = self._kept(name)
         if cached is not None:
-            files = [IndexFile(*item) for item in cached[1]]
+            files = cached[1]
             held = wanted is not None and any(item.version() == wanted for item in files)
             if held or time.time() - cached[0] < _FRESH:
                 return files
@@ -171,9 +175,17 @@ class Index:
         except TargetError:
             if cached is None:
                 raise
-            return [IndexFile(*item) for item in cached[1]]
+            return cached[1]
         self.cache.keep_page(self.url, name, [list(item) for item in files])
         return files
+
+    def _kept(self, name: str) -> tuple[float, list[IndexFile]] | None:
+        """When a page was read that is kept, and its files; None where there is none, or it is damaged."""
+        page = self.cache.page(self.url, name)
+        try:
+            return page and (page[0], [_checked(*item) for item in page[1]])
+        except TypeError:
+            return None
 
 
 def _one(releases: dict[str, Release], wanted: Version) -> Release | None:
@@ -206,7 +218,7 @@ def _parsed(data: bytes, url: str) -> list[IndexFile]:
         return _from_html(text, url)
     try:
         return [
-            IndexFile(
+            _checked(
                 item["filename"],
                 urljoin(url, item["url"]),
                 (item.get("hashes") or {}).get("sha256"),
@@ -217,6 +229,14 @@ def _parsed(data: bytes, url: str) -> list[IndexFile]:
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise TargetError(f"{url}: is no page of a package index") from None
+
+
+def _checked(filename: Json, url: Json, sha256: Json, requires_python: Json, yanked: Json) -> IndexFile:
+    """One file of a page; TypeError where a part is of the wrong kind."""
+    texts = (filename, url, sha256 or "", requires_python or "")
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a text is expected")
+    return IndexFile(filename, url, sha256, requires_python, bool(yanked))
 
 
 def _from_html(text: str, url: str) -> list[IndexFile]:
@@ -236,5 +256,8 @@ def _from_html(text: str, url: str) -> list[IndexFile]:
                         IndexFile(name, target, digest, values.get("data-requires-python"), "data-yanked" in values)
                     )
 
-    Links().feed(text)
+    try:
+        Links().feed(text)
+    except (AssertionError, ValueError):  # html.parser on half a declaration; an address that is none
+        raise TargetError(f"{url}: is no page of a package index") from None
     return files

@@ -79,11 +79,11 @@ class ArchiveTree:
 
     def read(self, path: str) -> bytes | None:
         """The contents of a member; None where there is none that can be unpacked."""
-        import zlib
+        from envaudit.surface import _archive
 
         try:
-            return self.archive.read(path)
-        except (KeyError, OSError, ValueError, RuntimeError, zlib.error, EOFError):
+            return _archive.unpacked(self.archive, self.archive.getinfo(path))
+        except _archive.UNSOUND:
             return None
 
     def names(self, folder: str) -> frozenset[str] | None:
@@ -112,9 +112,11 @@ def local_tree(path: str) -> Tree:
     if os.path.isfile(path):
         import zipfile
 
+        from envaudit.surface import _archive
+
         try:
             return ArchiveTree(zipfile.ZipFile(path))
-        except (OSError, zipfile.BadZipFile):
+        except _archive.UNSOUND:
             pass
     return FolderTree(path)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from envaudit.errors import TargetError
-from envaudit.surface import _http
+from envaudit.surface import _archive, _http
 from envaudit.surface._cache import Cache, identity
 from envaudit.surface._index import Index, IndexFile, Release
 from envaudit.surface._remote import SOURCES
@@ -29,7 +29,6 @@ _GAP: Final = 96 * 1024
 _SLACK: Final = 2048
 """A member's local header has its own extra field, whose length only the header itself tells."""
 _REQUESTS: Final = 8
-_MEMBER_CAP: Final = 256 * 1024 * 1024
 
 
 class RangeFile(io.RawIOBase):
@@ -160,14 +159,12 @@ class WheelTree:
             self._range = RangeFile(self.file.url, self.file.sha256)
             try:
                 self._archive = zipfile.ZipFile(self._range)
-            except zipfile.BadZipFile:
+            except _archive.UNSOUND:
                 raise TargetError(f"{self.file.url}: is no wheel") from None
         return self._archive
 
     def _unpack(self, members: Iterable[str]) -> dict[str, bytes]:
         """Fetch and unpack members, and keep them."""
-        import zlib
-
         archive = self._open()
         assert self._range is not None
         found = {}
@@ -175,11 +172,9 @@ class WheelTree:
             infos = sorted((archive.getinfo(member) for member in members), key=lambda info: info.header_offset)
             self._range.fetch(_spans(infos, self._range.size))
             for info in infos:
-                if info.file_size > _MEMBER_CAP:
-                    raise TargetError(f"{self.file.url}: {info.filename} has {info.file_size} bytes")
-                found[info.filename] = archive.read(info)
+                found[info.filename] = _archive.unpacked(archive, info)
                 self._cache.keep_member(self._identity, info.filename, found[info.filename])
-        except (KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        except _archive.UNSOUND as error:
             raise TargetError(f"{self.file.url}: is damaged: {error}") from None
         self._range.forget()
         return found

@@ -7,8 +7,10 @@ import io
 import json
 import os
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,10 +20,11 @@ from envaudit.errors import TargetError
 from envaudit.model import Component, Snapshot, TargetInfo
 from envaudit.surface import Surface, _http
 from envaudit.surface._cache import Cache
-from envaudit.surface._index import Index
+from envaudit.surface._index import Index, IndexFile, Release, _parsed
 from envaudit.surface._wheelhouse import surface_of
 from envaudit.surface.open import open_surface
 from envaudit.surface.platform import Platform
+from envaudit.surface.tree import local_tree
 from envaudit.surface.wheels import wheel
 from tests.surface.conftest import installed
 
@@ -242,6 +245,73 @@ def test_damaged_and_foreign_wheels_are_errors_of_one_line(server: Server, opene
     server.lie, server.ranges = True, False
     with pytest.raises(TargetError, match="is not the file that the index lists"):
         opened(alpha="1.0").find("alpha")
+
+
+def patched(offset: int, value: bytes, name: str = "odd.py", data: bytes = b"x = 1") -> bytes:
+    """A wheel whose table of contents says something else of its only member."""
+    whole = bytearray(made({name: data}))
+    at = whole.rindex(b"PK\x01\x02") + offset
+    whole[at : at + len(value)] = value
+    return bytes(whole)
+
+
+ODD = {
+    "a version of the format to come": (patched(6, b"\xda"), "is no wheel"),
+    "a name that is not in its encoding": (patched(46, b"\xff", "\xf6dd.py"), "is no wheel"),
+    "a member in the middle of another": (patched(42, b"\x07"), "is damaged"),
+    "a bomb": (patched(24, b"\5\0\0\0", data=bytes(1 << 27)), "is damaged"),
+    "a size beyond all": (patched(24, b"\xf0\xff\xff\xff"), "has 4294967280 bytes"),
+    "another compression": (patched(10, b"\x0c"), "is packed otherwise than wheels are"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_what_fuzzing_found_in_wheels(
+    case: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, said = ODD[case]
+    monkeypatch.setitem(WHEELS, "odd", {"odd-1.0-py3-none-any.whl": data})
+    tree = wheel(Index(server.url, Cache(str(tmp_path))), "odd", "1.0", Platform((3, 11)))
+    assert tree is not None
+    tracemalloc.start()
+    with pytest.raises(TargetError, match=said) as caught:
+        tree.read("odd.py")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert str(caught.value).isprintable()
+    assert peak < 4 << 20
+    path = tmp_path / "odd.zip"  # the same as an entry of sys.path
+    path.write_bytes(data)
+    assert local_tree(str(path)).read("odd.py") is None
+
+
+PAGES = {
+    "an address that is none": b'<a href="//[/a-1.0-py3-none-any.whl">a</a>',
+    "a number for a name": b'{"files":[{"filename":1,"url":"a"}]}',
+    "a number for a digest": b'{"files":[{"filename":"a-1.0.zip","url":"a","hashes":{"sha256":1}}]}',
+}
+
+
+@pytest.mark.parametrize("case", PAGES)
+def test_what_fuzzing_found_in_pages(case: str) -> None:
+    with pytest.raises(TargetError, match="is no page of a package index"):
+        _parsed(PAGES[case], "https://index/simple/a/")
+
+
+def test_half_a_declaration_is_no_page_or_names_no_files() -> None:
+    with suppress(TargetError):  # as html.parser has it, which differs by its release
+        assert _parsed(b"<![DOCTY html>", "https://index/simple/a/") == []
+
+
+def test_a_wheel_whose_name_tells_no_platform_is_for_none() -> None:
+    file = IndexFile("a-1.0-cp%11-cp311-linux_x86_64.whl", "", None, None, False)
+    assert Release("1.0", None, (file,), False).wheel(Platform((3, 11))) is None
+
+
+def test_a_page_that_is_kept_and_damaged_is_asked_for_again(server: Server, tmp_path: Path) -> None:
+    cache = Cache(str(tmp_path))
+    cache.keep_page(server.url, "alpha", [["too", "few"]])
+    assert "2.0" in Index(server.url, cache).releases("alpha")
 
 
 def test_releases_tell_what_there_is(server: Server, tmp_path: Path) -> None:
