@@ -62,8 +62,12 @@ def compare(
     """
     from envaudit import comparison
 
-    before, after = (side if isinstance(side, Snapshot) else snapshot(side) for side in (train, serve))
     paths = _paths(models)
+    if loader is not None:
+        from envaudit.probing import check_loader
+
+        check_loader(loader, paths)
+    before, after = (side if isinstance(side, Snapshot) else snapshot(side) for side in (train, serve))
     if not paths:
         return comparison.compare(before, after)
     from envaudit import probing
@@ -102,11 +106,9 @@ def probe(
     options = Options(python=python, timeout=timeout, pull=pull)
     place = None if target is None else os.fspath(target)
     paths = _paths(models)
-    execute = None
-    if run or sample is not None or expect is not None or unsafe:
-        given = None if sample is None else os.fspath(sample)
-        wanted = expect if expect is None or isinstance(expect, Snapshot) else os.fspath(expect)
-        execute = executor(place if run else None, options, paths, given, wanted, unsafe=unsafe)
+    given = None if sample is None else os.fspath(sample)
+    wanted = expect if expect is None or isinstance(expect, Snapshot) else os.fspath(expect)
+    execute = executor(place, options, paths, given, wanted, run=run, unsafe=unsafe)
     return probing.probe(paths, place, loader=loader, execute=execute, options=options, find=find)
 
 
@@ -117,14 +119,20 @@ def executor(
     sample: str | None,
     expect: str | Snapshot | None,
     *,
+    run: bool,
     unsafe: bool,
-) -> Execute:
-    """How files are really loaded in a target. The sample is read at once: a mistake in it is told before a long look.
+) -> Execute | None:
+    """How files are really loaded in a target; None where that was not asked for.
 
-    This is the only way from a probe into the sandbox.
+    The sample is read at once: a mistake in it is told before a long look. This is the only way from a probe into the
+    sandbox.
     """
+    if not run:
+        if sample is not None or expect is not None or unsafe:
+            raise UsageError("a sample, its answers and unsafe only matter to a run (--run)")
+        return None
     if target is None:
-        raise UsageError("a sample, its answers and unsafe only matter to a run (--run), which needs a target (--in)")
+        raise UsageError("a run needs a target (--in TARGET; here:// is this environment)")
     if expect is not None and sample is None:
         raise UsageError("answers are expected to a sample: name one (--sample FILE)")
     from envaudit import sandbox
@@ -163,8 +171,12 @@ def take_with(
     from envaudit.take import HERE, take
 
     place = HERE if target is None else target
-    if not models and (sample is not None or loader is not None):
-        raise UsageError("a sample and a loader only matter to a model file (--model FILE)")
+    if not models and sample is not None:
+        raise UsageError("a sample only matters to a model file (--model FILE)")
+    if loader is not None:
+        from envaudit.probing import check_loader
+
+        check_loader(loader, models)
     if sample is None and unsafe:
         raise UsageError("unsafe only matters to a run, for which a sample is needed (--sample FILE)")
     if not models:

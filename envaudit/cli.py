@@ -75,6 +75,10 @@ def compare(
     from envaudit.reports import Report, View, all_seen, failed
     from envaudit.take import take
 
+    if loader is not None:
+        from envaudit.probing import check_loader
+
+        check_loader(loader, model)
     progress = _progress()
     before = take(train, Options(train_python, timeout, pull, False, progress))
     settings = Options(python, timeout, pull, False, progress)
@@ -122,9 +126,7 @@ def probe(
     from envaudit.reports import Report, View, refused, unsure
 
     settings = Options(python, timeout, pull, False, _progress())
-    execute = None
-    if run or sample is not None or expect is not None or unsafe:
-        execute = api.executor(target if run else None, settings, list(models), sample, expect, unsafe=unsafe)
+    execute = api.executor(target, settings, list(models), sample, expect, run=run, unsafe=unsafe)
     result = probing.probe(models, target, loader=loader, execute=execute, options=settings, find=find)
     _clear()
     questions = QUESTIONS[: ("never", *QUESTIONS).index(fail_on)]

@@ -109,7 +109,7 @@ def probe(
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
     unless all are wanted (``whole``).
     """
-    check_loader(loader)
+    check_loader(loader, models)
     options = options or Options()
     place = None if target is None else Place(target, options, taken)
     finder = None
@@ -146,10 +146,12 @@ def probe(
     return Probe(tuple(_addressed(file, place.info) for file in files), place.target, place.kind, place.assumptions())
 
 
-def check_loader(loader: str | None) -> None:
-    """Raises :class:`~envaudit.errors.UsageError` for a call that reads no model files."""
+def check_loader(loader: str | None, models: Sequence[str]) -> None:
+    """Raises :class:`~envaudit.errors.UsageError` for a call that reads no model files, or has none to read."""
     if loader is not None and loader not in LOADERS:
         raise UsageError(f"unknown loader {loader!r}; known are {', '.join(LOADERS)}")
+    if loader is not None and not models:
+        raise UsageError("a loader only matters to a model file (--model FILE)")
 
 
 def _addressed(file: Probed, target: TargetInfo) -> Probed:

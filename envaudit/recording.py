@@ -49,7 +49,7 @@ def describe(model: str, loader: str | None = None) -> Artifact:
 
     Raises :class:`~envaudit.errors.ArtifactError` for a file that cannot be read.
     """
-    check_loader(loader)
+    check_loader(loader, [model])
     needs = artifacts.read(model)
     found = facts(needs)
     short = {key: found[key] for key in _NEEDS if found[key]}

@@ -125,6 +125,7 @@ def test_fail_on_and_strict_choose_the_exit_code(tmp_path: Path) -> None:
         (["snapshot", "--python", "no-such-python"], "--python no-such-python: no such program on PATH"),
         (["compare", "foreign.json", "foreign.json"], "foreign.json: is JSON, but no envaudit snapshot"),
         (["compare", "short.json", "short.json"], "short.json: line 1: is not whole JSON"),
+        (["compare", "a", "b", "--loader", "pickle.load"], "a loader only matters to a model file (--model FILE)"),
         (["compare", "newer.json", "newer.json"], "was written by a newer envaudit"),
         (["snapshot", "here://", "-o", "no/such/folder.json"], "no/such/folder.json: cannot be written"),
         (["snapshot", "some-image:1.0"], "docker"),

@@ -182,7 +182,8 @@ def test_fail_on_and_strict_choose_the_exit_code(trained: Path, serve: str) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--run"], "needs a target"),
+        (["--run"], "a run needs a target (--in TARGET"),
+        (["--sample", "x.npy"], "only matter to a run"),
         (["--sample", "x.npy", "--in", "here://"], "only matter to a run"),
         (["--run", "--in", "here://", "--expect", "x.json"], "name one (--sample FILE)"),
         (["--in", "./nowhere"], "./nowhere: no such file or folder"),

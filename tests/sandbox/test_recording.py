@@ -280,8 +280,8 @@ def test_a_comparison_says_where_the_file_is_not_the_one_of_training(tmp_path: P
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"sample": "X.npy"}, "only matter to a model file"),
-        ({"loader": "pickle.load"}, "only matter to a model file"),
+        ({"sample": "X.npy"}, "a sample only matters to a model file"),
+        ({"loader": "pickle.load"}, "a loader only matters to a model file"),
         ({"unsafe": True}, "unsafe only matters to a run"),
         ({"models": "model.pkl", "loader": "yaml.load"}, "unknown loader 'yaml.load'"),
     ],
