@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Callable
@@ -114,7 +115,7 @@ def _from_npy(data: bytes) -> Sample:
 
 
 def _from_csv(data: bytes) -> Sample:
-    lines = [line for line in csv.reader(data.decode("utf-8-sig").splitlines()) if line]
+    lines = [line for line in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if line]
     if not lines:
         raise ValueError("is empty")
     columns = None if any(isinstance(_number(cell), float) for cell in lines[0]) else tuple(lines.pop(0))
@@ -130,7 +131,7 @@ def _from_csv(data: bytes) -> Sample:
 
 def _number(text: str) -> float | str:
     try:
-        return float(text)
+        return text if "_" in text else float(text)  # 2024_01 names a column, though Python reads a number in it
     except ValueError:
         return text
 

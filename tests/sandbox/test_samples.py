@@ -33,6 +33,8 @@ def written(tmp_path: Path, name: str, content: bytes | str | object) -> str:
         ("name,ok\nx,True\ny,False\n", ("name", "ok"), [["x", True], ["y", False]]),
         ('\ufeffa,b\r\n"x,y",-1\r\n', ("a", "b"), [["x,y", -1]]),
         ("a,b\nx,1\n,2\n", ("a", "b"), [["x", 1], [None, 2]]),
+        ('a,b\n"two\nlines",1\n"a\u2028b\x0c",2\n', ("a", "b"), [["two\nlines", 1], ["a\u2028b\x0c", 2]]),
+        ("2024_01,b\n1,2\n", ("2024_01", "b"), [[1, 2]]),
     ],
 )
 def test_a_table_has_the_types_of_its_columns(
