@@ -50,7 +50,7 @@ class Cache:
         found = _json(self._page(index, name))
         try:
             return float(found["read"]), list(found["files"])
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, OverflowError):
             return None
 
     def keep_page(self, index: str, name: str, files: list[Json]) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import islice
 from typing import Final, NamedTuple
 
 from envaudit.surface._shapes import Layout, Signature
 
 _COMMENT: Final = re.compile(r"#[^\n]*")
+_BLANKS: Final = re.compile(r"(?<=\S)[ \t]{2,}")
 _DOCSTRING: Final = re.compile(r'"""(?:.|\n)*?"""|\'\'\'(?:.|\n)*?\'\'\'')
 _STRUCT: Final = re.compile(
     r"^(?:cdef|ctypedef)\s+(packed\s+)?struct\s+(\w+)\s*:\s*\n((?:[ \t]+[^\n]*\n|[ \t]*\n)+)", re.M
@@ -38,13 +40,18 @@ _DEFINED_ELSEWHERE: Final = ("numpy", "libc.stdint", "libc.stddef")
 _DEPTH: Final = 10
 _LINE: Final = 400
 """A longer declaration is none; it bounds what the patterns may cost."""
+_BORDER: Final = re.compile(r"[()\[\]{},]")
+_ARGUMENTS: Final = 4_000
+"""Characters of a function's arguments."""
+_DEFINITIONS: Final = 5_000
 
 Text = Callable[[str], "str | None"]
 """Dotted module -> the text of its .pxd, or None."""
 
 
 def _cleaned(text: str) -> str:
-    return _COMMENT.sub("", _DOCSTRING.sub('""', text)) + "\n"
+    """Without comments and docstrings; between words one blank, which the patterns then need not tell apart."""
+    return _BLANKS.sub(" ", _COMMENT.sub("", _DOCSTRING.sub('""', text))) + "\n"
 
 
 class _Declarations(NamedTuple):
@@ -90,7 +97,7 @@ def structs(module: str, text: str, pxd: Text) -> dict[str, Layout]:
 
 def _fields(line: str, module: str, text: str, pxd: Text) -> list[_Field]:
     """The fields of one line; none where it is no declaration or its type is not known."""
-    match = _FIELD.match(line) if len(line) < _LINE else None
+    match = _FIELD.match(line.strip()) if len(line) < _LINE else None
     spec = _resolved(match[1], module, text, pxd, 0) if match else None
     if match is None or spec is None:
         return []
@@ -145,7 +152,7 @@ def functions(text: str) -> dict[str, Signature]:
     found: dict[str, Signature] = {}
     stack: list[tuple[int, str | None]] = []
     """Indentation and class name (None: a function) of what encloses the present line."""
-    for match in _DEFINITION.finditer(text):
+    for match in islice(_DEFINITION.finditer(text), _DEFINITIONS):
         indentation = len(match[1].expandtabs())
         while stack and stack[-1][0] >= indentation:
             stack.pop()
@@ -154,7 +161,7 @@ def functions(text: str) -> dict[str, Signature]:
             continue
         enclosing = [name for _, name in stack]
         if match[3] != "cdef" and None not in enclosing:
-            signature = _signature(text[match.end() :])
+            signature = _signature(text[match.end() : match.end() + _ARGUMENTS])
             if signature:
                 found[".".join([*map(str, enclosing), match[4]])] = signature
         stack.append((indentation, None))
@@ -201,11 +208,9 @@ def _without_default(argument: str) -> tuple[str, bool]:
 def _arguments(text: str) -> list[str]:
     """The parts between the commas of a parenthesis; none where it does not close."""
     depth, begin, parts = 0, 1, []
-    for position, character in enumerate(text[:20_000]):
-        if character in "([{":
-            depth += 1
-        elif character in ")]}":
-            depth -= 1
+    for match in _BORDER.finditer(text):
+        position, character = match.start(), match[0]
+        depth += (character in "([{") - (character in ")]}")
         if (character == "," and depth == 1) or depth == 0:
             parts.append(" ".join(text[begin:position].split()))
             begin = position + 1

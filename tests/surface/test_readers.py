@@ -161,6 +161,24 @@ def test_a_flood_of_likely_beginnings_costs_bounded_time(name: str) -> None:
     assert time.process_time() - begin < 10
 
 
+STRUCT = "cdef struct A:\n  unknown x\n\n"
+TEXTS = {
+    "blanks in a typedef": STRUCT + "ctypedef a" + " " * 50_000 + ";\n",
+    "blanks in a field": "cdef struct A:\n  " + ("a" + " " * 390 + ";\n  ") * 2000,
+    "blanks before a field": "cdef struct A:\n" + (" " * 390 + ";\n") * 2000,
+    "definitions that never close": "def f(\n" * 50_000,
+    "cimports that never close": STRUCT + "from a cimport (a\n" * 5000,
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_flood_of_half_declarations_costs_bounded_time(name: str) -> None:
+    begin = time.process_time()
+    _cython.functions(TEXTS[name])
+    _cython.structs("a.b", TEXTS[name], lambda module: None)
+    assert time.process_time() - begin < 10
+
+
 @given(st.text(alphabet="def cs:()[]{}=,*\n\t \"'#abxy_0.", max_size=300))
 def test_any_text_is_read_as_far_as_it_goes(text: str) -> None:
     _cython.functions(text)
