@@ -209,6 +209,8 @@ def _says(verdict: Verdict, place: str, questions: tuple[Question, ...]) -> tupl
     """The verdict in words, and its colour."""
     decisive = _decisive(verdict)
     color = _color(verdict, questions)
+    if decisive is None and verdict.same.how == "executed":
+        return f"loads, predicts and answers as in training {place}", color
     if decisive is None:
         return f"loads and predicts {place}", color
     answer = verdict.answer(decisive)

@@ -126,7 +126,7 @@ def _same(job: Job, outcome: Outcome, predict: Answer) -> tuple[Answer, tuple[Re
         value, words = _answers.judge(expected, outcome.answers[method], method in outcome.cut)
         if value == "no":
             what = f"{method} answers the sample differently than in training"
-            reasons.append(_reason("same", "no", _End("different-answers", words, what), subject=method))
+            reasons.append(_reason("same", "no", _End("different-answers", f"{method}: {words}", what), subject=method))
         elif value == "unknown":
             words = f"what {method} answers cannot be compared: {words}"
             reasons.append(_reason("same", "unknown", _End("no-comparison", words, words), subject=method))

@@ -106,6 +106,7 @@ def test_answers_of_training_are_compared_in_serving(trained: Path) -> None:
     (trained / "changed.json").write_text(json.dumps(document))
     code, verdict = run("linear.joblib", "few.npy", "changed.json", trained)
     assert (code, verdict["same"], verdict["reasons"][0]["subject"]) == (1, "no", "predict")
+    assert verdict["reasons"][0]["error"].startswith("predict: 1 of 5 values differ; the first, number 1, is 0, not 2")
     compared = envaudit("compare", "train.json", train, "--model", "linear.joblib", cwd=trained)
     assert (compared.returncode, compared.stderr) == (0, "")
 
@@ -140,7 +141,9 @@ def test_a_method_that_fails_is_written_down_and_a_number_that_is_none_too(tmp_p
     assert artifact["failed"] == {"transform": "ZeroDivisionError: division by zero"}
     assert artifact["answers"] == {"predict": {"values": [1, 3]}, "predict_proba": {"values": [{"float": "nan"}]}}
     call = ["probe", str(model), "--in", sys.executable, "--run", "--sample", str(sample), "--expect", "t.json"]
-    assert envaudit(*call, cwd=tmp_path).returncode == 0
+    done = envaudit(*call, cwd=tmp_path)
+    assert done.returncode == 0
+    assert " ".join(done.stdout.split()).startswith(f"PASS {model} loads, predicts and answers as in training in ")
 
 
 @pytest.mark.usefixtures("bubblewrap")
