@@ -30,7 +30,7 @@ Served = Annotated[
 ]
 Kept = Annotated[
     tuple[str, ...],
-    Option(("--model",), "A model file to be told by its digest and its needs. May be given several times.", "FILE"),
+    Option(("--model",), "A model file whose digest and needs are to be kept. May be given several times.", "FILE"),
 ]
 Loader = Annotated[
     str | None,
