@@ -6,7 +6,7 @@ import ast
 import struct
 from typing import Final, NamedTuple
 
-from envaudit.model import Json
+from envaudit.model import DEEPEST, Json
 
 MAGIC: Final = b"\x93NUMPY"
 _HEADER_CAP: Final = 65536
@@ -43,7 +43,9 @@ def header(data: bytes) -> Header:
         descr, shape, fortran = found["descr"], found["shape"], found["fortran_order"]
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
         raise ValueError("is a cut or broken .npy file") from None
-    if not isinstance(shape, tuple) or not all(isinstance(side, int) and side >= 0 for side in shape):
+    # No side is longer than the file, not even of an array without items: lists of its length will be made.
+    sound = isinstance(shape, tuple) and len(shape) <= DEEPEST
+    if not sound or not all(type(side) is int and 0 <= side <= len(data) for side in shape):
         raise ValueError("is a cut or broken .npy file")
     if not isinstance(descr, str):
         raise ValueError("holds records; a plain array is needed")

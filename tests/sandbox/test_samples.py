@@ -142,6 +142,17 @@ def test_npy_in_fortran_order(tmp_path: Path) -> None:
     assert read_expectation(str(tmp_path / "x.npy")) == Expectation({"predict": RecordedAnswer(array.tolist())})
 
 
+@pytest.mark.parametrize("shape", ["(10**13, 0)", "(True, 2)", "(-1,)", "(1.0,)", f"({'1,' * 65})", "[2]"])
+@pytest.mark.parametrize("order", ["True", "False"])
+def test_npy_with_a_shape_that_no_array_has_is_one_line(tmp_path: Path, shape: str, order: str) -> None:
+    shape = shape.replace("10**13", str(10**13))
+    head = f"{{'descr': '<f8', 'fortran_order': {order}, 'shape': {shape}}}".encode()
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head + bytes(1024))
+    with pytest.raises(SandboxError, match=r"x\.npy: is a cut or broken \.npy file$"):
+        read_expectation(str(path))
+
+
 def test_npy_with_objects_is_refused(tmp_path: Path) -> None:
     numpy.save(tmp_path / "x.npy", numpy.array([{}], dtype=object))
     with pytest.raises(SandboxError, match="holds Python objects, which only unpickling could read"):
