@@ -167,6 +167,8 @@ def _from_json(data: bytes) -> Sample:
         return Sample("list", tuple(found))
     if all(isinstance(row, dict) for row in found):  # orient="records"
         columns = tuple(dict.fromkeys(name for row in found for name in row))
+        if len(columns) * len(found) > CAP:  # of a small file: a cell is made for each of them
+            raise ValueError(f"its {len(found)} rows have {len(columns)} different columns, which is too much")
         return _table([[row.get(name) for name in columns] for row in found], columns)
     return _table(found, None)
 

@@ -75,6 +75,11 @@ def test_json_in_the_forms_that_people_have(tmp_path: Path, content: object, exp
         ("x.json", [], "a sample is a list of rows, or an object of columns"),
         ("x.json", {}, "an object holds lists of the same length, one for each column"),
         ("x.json", {"a": [1], "b": [1, 2]}, "an object holds lists of the same length, one for each column"),
+        (
+            "x.json",
+            [{f"c{row}": 1} for row in range(5000)],
+            "its 5000 rows have 5000 different columns, which is too much",
+        ),
         ("x.json", [[1], [2, 3]], "row 2 has 2 cells, not 1"),
         ("x.json", [[{}]], "row 1 holds something else than numbers and texts"),
         ("x.json", [1, 2], "a sample is a list of rows, each of them a list of cells"),
