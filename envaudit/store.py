@@ -32,6 +32,8 @@ MARK: Final = "envaudit_snapshot"
 _WIDTH: Final = 100
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _LONGEST_VERSION: Final = 4000  # a setting's version is its value
+_DEEPEST: Final = 30
+"""Levels inside of an attribute; what is written here has four at most."""
 _MAX_BYTES: Final = 256 * 1024 * 1024
 
 
@@ -184,13 +186,20 @@ def loads(data: bytes, where: str = "snapshot") -> Snapshot:
         raise SnapshotError(f'{where}: is JSON, but no envaudit snapshot (it has no "{MARK}")')
     schema = document[MARK]
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise SnapshotError(f"{where}: {MARK}: a schema number is expected, not {json.dumps(schema)[:40]}")
+        raise SnapshotError(f"{where}: {MARK}: a schema number is expected, not {_shown(schema)}")
     if schema > SCHEMA:
         raise SnapshotError(
             f"{where}: was written by a newer envaudit (schema {schema}, this one reads up to {SCHEMA}); "
             "pip install --upgrade envaudit"
         )
     return _Reader(where).snapshot(document)
+
+
+def _shown(value: Json) -> str:
+    try:
+        return json.dumps(value)[:40]
+    except RecursionError:
+        return "something nested deeply"
 
 
 # What attributes may hold (docs/snapshot.md); what is not named here is only shown.
@@ -209,8 +218,7 @@ class _Reader:
         self.where = where
 
     def fail(self, path: str, expected: str, value: Json) -> SnapshotError:
-        shown = json.dumps(value)
-        return SnapshotError(f"{self.where}: {path}: {expected} is expected, not {shown[:40]}")
+        return SnapshotError(f"{self.where}: {path}: {expected} is expected, not {_shown(value)}")
 
     def text(self, value: Json, path: str) -> str:
         if not isinstance(value, str):
@@ -266,7 +274,7 @@ class _Reader:
             *self.file(table, path),
             self.text(table.get("loader"), f"{path}.loader"),
             self.text(table.get("summary", ""), f"{path}.summary"),
-            self.table(table.get("needs", {}), f"{path}.needs"),
+            self.shallow(self.table(table.get("needs", {}), f"{path}.needs"), f"{path}.needs"),
             sample,
             {
                 method: self.answer(item, f"{path}.answers.{method}")
@@ -282,6 +290,14 @@ class _Reader:
         """Name, digest and size."""
         digest = self.text(table.get("sha256"), f"{path}.sha256")
         return self.text(table.get("file"), f"{path}.file"), digest, self.count(table.get("size"), f"{path}.size")
+
+    def shallow(self, value: Json, path: str, deepest: int = _DEEPEST) -> Json:
+        if isinstance(value, (dict, list)):
+            if not deepest:
+                raise SnapshotError(f"{self.where}: {path}: is nested too deeply")
+            for item in value.values() if isinstance(value, dict) else value:
+                self.shallow(item, path, deepest - 1)
+        return value
 
     def count(self, value: Json, path: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -325,6 +341,7 @@ class _Reader:
                     (self.text if key in _LISTS else self.table)(inner, f"{path}.{key}[{index}]")
             elif key in _TEXTS:
                 self.text(item, f"{path}.{key}")
+            self.shallow(item, f"{path}.{key}")
         return Component(kind, name, version, attributes)
 
     def target(self, value: Json) -> TargetInfo:

@@ -22,6 +22,10 @@ CAP: Final = 16 * MIB
 """Bytes of one file."""
 FILES: Final = 500
 """Files that one requirements file may include."""
+LINES: Final = 50_000
+"""Lines of them all that say something."""
+LONGEST: Final = 8192
+"""Characters of a line before its hashes."""
 
 PROJECT: Final = "pyproject.toml"
 
@@ -35,7 +39,7 @@ _BOMS: Final = (  # UTF-32 first: its little-endian mark starts with that of UTF
 _CODING: Final = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _ASCII: Final = b"xn--mnchen-3ya.\\x41 \\u0041 +AGE- ~"
 """Reads otherwise in UTF-7, in the escape encodings and in everything that is no superset of ASCII."""
-_COMMENT: Final = re.compile(r"(^|\s+)#.*$")
+_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*$")
 _ELSEWHERE: Final = re.compile(r"(https?|file|ftp):|.*\$\{[A-Z0-9_]+\}", re.IGNORECASE)
 
 
@@ -95,6 +99,10 @@ def read(path: str) -> Requirements:
             stack.pop()
             continue
         number, text = step
+        if len(text) > LONGEST and text.find(" --hash", 0, LONGEST) < 0:
+            raise LockfileError(f"{file.path}:{number}: has {len(text)} characters, which no requirement has")
+        if len(lines) >= LINES:
+            raise LockfileError(f"{file.path}:{number}: more than {LINES} lines are no requirements")
         include = _include(text, f"{file.path}:{number}")
         if include is None or _ELSEWHERE.match(include[0]):
             lines.append(RequirementLine(file.path, number, text, file.constraint))
@@ -124,7 +132,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """``(number of the first physical line, text)`` of every line that says something."""
     first, joined = 0, ""
     for number, line in enumerate(text.splitlines(), start=1):
-        comment = _COMMENT.match(line)  # a line that is all comment ends a continuation
+        comment = line.lstrip().startswith("#")  # a line that is all comment ends a continuation
         if line.endswith("\\") and not comment:
             first = first or number
             joined += line.strip("\\")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Final
 
 from envaudit.errors import LockfileError, TargetError
@@ -11,6 +12,10 @@ from envaudit.model import Json
 from envaudit.targets import _lock_file
 
 CAP: Final = 64 * MIB
+LONGEST: Final = 8192
+"""Bytes of one text or key: what reads them takes time by their square."""
+_TEXT: Final = re.compile(rb"\"[^\"]*\"|'[^']*'")
+_BORDER: Final = re.compile(rb"[\[\]{},=]")
 
 
 def gather(reference: str, request: Request, options: Options) -> Evidence:
@@ -37,10 +42,14 @@ def _read(path: str) -> bytes:
 
 
 def _parse(data: bytes, where: str) -> dict[str, Json]:
-    import re
     import sys
     from importlib import import_module
 
+    for row, content in enumerate(data.split(b"\n"), start=1):
+        if len(content) > LONGEST and not content.startswith(b"#"):
+            longest = max(map(len, _TEXT.findall(content) + _BORDER.split(_TEXT.sub(b"", content))))
+            if longest > LONGEST:
+                raise LockfileError(f"{where}:{row}: has a part of {longest} bytes, which no lock file has")
     tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         document: dict[str, Json] = tomllib.loads(data.decode("utf-8"))
@@ -54,6 +63,8 @@ def _parse(data: bytes, where: str) -> dict[str, Json]:
         raise LockfileError(f"{where}:{line}: {reason}") from None
     except RecursionError:
         raise LockfileError(f"{where}: is nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise LockfileError(f"{where}: {error}") from None
     return document
 
 
