@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any, Final, NamedTuple
 
+from envaudit.prediction import layouts
 from envaudit.prediction.bindings import Binding, Bindings
 from envaudit.prediction.core import Core, Signal, external
 from envaudit.prediction.values import (
@@ -179,7 +180,7 @@ class Attributes(Core):
         """An attribute that neither the instance nor its classes' sources provide."""
         if name in value.cls.natives or self._on_object(name):
             return Method(value, name)
-        if value.cls.open or not value.attributes.exact:
+        if not value.attributes.exact or (value.cls.open and layouts.gives(self, value.cls, name)):
             return UNKNOWN
         return self.missing(value, f"'{value.cls.name}' object has no attribute '{name}'", name)
 

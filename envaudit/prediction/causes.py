@@ -42,7 +42,7 @@ def causes(needs: Needs, world: World) -> Iterator[Cause]:
     yield from _globals(needs, world)
     yield from _padding(needs, world)
     yield from _bytecode(needs, world)
-    yield from _time_zones(needs, world)
+    yield from _timestamps(needs, world)
 
 
 def _protocol(needs: Needs, world: World) -> Iterator[Cause]:
@@ -146,21 +146,26 @@ def _bytecode(needs: Needs, world: World) -> Iterator[Cause]:
         yield Cause("SystemError", text, "bytecode", code.name, why, code.at, not fits, question)
 
 
-def _time_zones(needs: Needs, world: World) -> Iterator[Cause]:
+def _timestamps(needs: Needs, world: World) -> Iterator[Cause]:
     """pandas before 1.3 stores a Timestamp as ``Timestamp(nanoseconds, freq, tz)``. Since 2.0 the constructor has no
-    ``freq`` (``Timestamp.__new__`` in pandas/_libs/tslibs/timestamps.pyx), and drops the zone without an error:
-    re-created from 1.0.5 and 1.2.5 to 2.1.3 and 2.3.2."""
+    ``freq`` (``Timestamp.__new__`` in pandas/_libs/tslibs/timestamps.pyx): it drops the zone without an error, as
+    re-created from 1.0.5 and 1.2.5 to 2.1.3, 2.3.2 and 3.0.0; 3.1 refuses both arguments (3.1.1)."""
     version = world.surface.version("pandas")
     if version is None or Version(version) < Version("2.0"):
         return
     for value in visit(needs.roots):
         cls = class_of(value) if isinstance(value, Made) else None
         stored = cls is not None and cls.name == "Timestamp" and cls.module.startswith("pandas.")
-        if stored and value.call == cls and len(value.args) == 3 and value.args[2] is not None:
+        if not stored or value.call != cls or len(value.args) != 3 or value.args[1:] == [None, None]:
+            continue
+        why = f"pandas {version} takes the second and third argument of an old Timestamp, its freq and zone, otherwise"
+        if Version(version) >= Version("3.1"):
+            given = [name for name, item in zip(("year", "month"), value.args[1:], strict=True) if item is not None]
+            text = f"Cannot pass both a value to convert and date attributes, got {given}; 'tz' is keyword-only"
+            yield Cause("ValueError", text, "signature", str(cls), why, value.at)
+        elif value.args[2] is not None:
             text = "the Timestamp will have no time zone"
-            why = f"pandas {version} reads the three arguments of an old Timestamp otherwise, and drops its time zone"
             yield Cause("none", text, "known-change", str(cls), why, value.at, False, "same")
-            return
 
 
 def _arity(python: tuple[int, int]) -> int:

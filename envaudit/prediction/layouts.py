@@ -34,6 +34,17 @@ def extension_of(core: Core, value: External) -> Extension | None:
     return core.world.surface.extension(module) if found is not None and found.kind == "extension" else None
 
 
+def gives(core: Core, cls: ClassValue, name: str) -> bool:
+    """Whether a base class that cannot be read may give its instances an attribute; False where all of them are
+    compiled, and the name stands nowhere in their modules."""
+    for item in cls.lineage:
+        if not isinstance(item, ClassValue):
+            extension = extension_of(core, item) if isinstance(item, External) else None
+            if extension is None or name in extension.names:
+                return True
+    return False
+
+
 def check_call(core: Core, made: Made, call: External, args: list[Abstract]) -> None:
     """Whether a compiled reconstructor takes the arguments that the file hands it."""
     extension = extension_of(core, call)
@@ -83,32 +94,36 @@ def _check_allocation(core: Core, made: Made, owner: External, cls: ClassValue) 
         _record(core, made, "TypeError", text, "class-layout", f"{cls.module}.{cls.name}")
 
 
-def check_inherited(core: Core, made: Made, cls: ClassValue, state: Abstract) -> None:
-    """Whether the ``__setstate__`` of a compiled base takes the state that the file stores."""
+def check_inherited(core: Core, made: Made, cls: ClassValue, state: Abstract) -> bool:
+    """Whether a compiled base has a ``__setstate__`` of its own, which may do anything with the state that the file
+    stores; that it takes the state is checked."""
     for item in cls.lineage:
         if isinstance(item, ClassValue):
             if core.member(item, "__setstate__", own=True) is not MISSING:
-                return
-            continue
-        if isinstance(item, External) and extension_of(core, item) is not None:
+                return False
+        elif isinstance(item, External) and extension_of(core, item) is not None:
             refused = _refused(core, item, state)
             if refused is not None:
                 _record(core, made, *refused, "raises", f"{item.dotted}.__setstate__")
-            return
+            return _says(core, item, f".{item.name}.__setstate__".encode())
+    return False
 
 
 def _refused(core: Core, base: External, state: Abstract) -> tuple[str, str] | None:
     """The exception with which a compiled class refuses a state of a form that it does not know.
 
     What Cython generates (``__setstate_cython__``) takes a tuple only. So does scipy's cKDTree, which unpacks it
-    (scipy/spatial/_ckdtree.pyx), and which KDTree derives from since scipy 1.6. pandas before 3.0 takes its arrays as
-    one part or three (``NDArrayBacked.__setstate__``, pandas/_libs/arrays.pyx in 2.3), 3 writes two where it has no
-    attributes.
+    (scipy/spatial/_ckdtree.pyx), and which KDTree derives from since scipy 1.6, and its Rotation, which was compiled in
+    1.6 and takes the first of two parts for an array (scipy/spatial/transform/_rotation.pyx). pandas before 3.0 takes
+    its arrays as one part or three (``NDArrayBacked.__setstate__``, pandas/_libs/arrays.pyx in 2.3), 3 writes two where
+    it has no attributes.
     """
     own = _says(core, base, f".{base.name}.__setstate__".encode())
     if isinstance(state, Dictionary):
         if own and base.name == "cKDTree":
             return "ValueError", f"need more than {len(state.entries)} values to unpack"
+        if own and base.name == "Rotation" and len(state.entries) == 2:
+            return "AttributeError", "'str' object has no attribute 'copy'"
         generated = _says(core, base, f".{base.name}.__setstate_cython__".encode())
         extension = extension_of(core, base)
         if generated and not own and extension is not None and f"__pyx_unpickle_{base.name}" in extension.names:
@@ -211,11 +226,15 @@ def misfit(name: str, signature: Signature, given: int) -> str:
     return ""
 
 
-def check_state(core: Core, made: Made, cls: External, state: Value) -> None:
-    """Whether a compiled ``__setstate__`` takes the record layouts of the stored arrays."""
+def check_state(core: Core, made: Made, cls: External, state: Value, given: Abstract) -> None:
+    """Whether a compiled ``__setstate__`` takes a state (``given``: as it was evaluated), and the record layouts of the
+    arrays in it."""
     extension = extension_of(core, cls)
     if extension is None:
         return
+    refused = _refused(core, cls, given)
+    if refused is not None:
+        _record(core, made, *refused, "raises", f"{cls.dotted}.__setstate__")
     for name, array in _records(state):
         layout = rejected(extension, array)
         if layout is not None:

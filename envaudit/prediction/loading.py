@@ -26,6 +26,8 @@ from envaudit.prediction.world import MISSING, NoModule, World
 
 RECONSTRUCTORS: Final = frozenset({"copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__"})
 
+BLOCK_MANAGER: Final = External("pandas._libs.internals", "BlockManager")
+"""The compiled base of what a DataFrame keeps its columns in, since pandas 1.3."""
 MAPPINGS: Final = frozenset(
     f"{module}.{name}" for module in ("collections", "_collections") for name in ("OrderedDict", "defaultdict")
 )
@@ -179,7 +181,7 @@ def _partial(core: Core, state: Items) -> Abstract:
 
 def _object(core: Core, made: Made, call: Abstract) -> Instance:
     instance = Instance(call, need=made)
-    instance.attributes.exact = isinstance(call, ClassValue) and not call.open
+    instance.attributes.exact = isinstance(call, ClassValue)
     return instance
 
 
@@ -220,18 +222,44 @@ def _set_state(core: Core, made: Made, value: Abstract, state: Value) -> None:
     layouts.check_payload(core, made)
     if isinstance(value.cls, ClassValue):
         setter = core.member(value.cls, "__setstate__")
-        layouts.check_inherited(core, made, value.cls, given)
+        if layouts.check_inherited(core, made, value.cls, given):
+            value.attributes.exact = False
+        if BLOCK_MANAGER in value.cls.lineage:
+            _coerce_blocks(core, made, given)
         if isinstance(setter, Function):
             _played(core, made, Bound(setter, value), [given], {})
             return
         if setter is not MISSING:
             value.attributes.exact = False
     elif isinstance(value.cls, External):
-        layouts.check_state(core, made, value.cls, state)
+        layouts.check_state(core, made, value.cls, state, given)
     parts: list[Any] = [given]
-    if isinstance(given, Sequence) and given.kind == "tuple" and len(given.items) == 2:
+    if isinstance(given, Sequence) and given.kind == "tuple" and (len(given.items) == 2 or _is_generated(value.cls)):
         parts = given.items
     for part in parts:
         if isinstance(part, Dictionary):
             value.attributes.entries.update((key, item) for key, item in part.entries.items() if isinstance(key, str))
             value.attributes.exact = value.attributes.exact and part.exact
+
+
+def _is_generated(cls: Abstract) -> bool:
+    """Whether a state may be the one of Cython's generated ``__setstate_cython__``: C members, and the ``__dict__``."""
+    return isinstance(cls, ClassValue) and any(isinstance(item, External) for item in cls.lineage)
+
+
+def _coerce_blocks(core: Core, made: Made, state: Abstract) -> None:
+    """Play what the compiled ``BlockManager.__setstate__`` calls for each block of columns, which is Python code that
+    looks at the arrays (pandas/_libs/internals.pyx)."""
+    whole = state.items[3] if isinstance(state, Sequence) and len(state.items) > 3 else None
+    parts = whole.entries.get("0.14.1") if isinstance(whole, Dictionary) else None  # the form's own name
+    if not isinstance(parts, Dictionary):
+        return
+    axes, blocks = parts.entries.get("axes"), parts.entries.get("blocks")
+    try:
+        coerce = core.world.lookup("pandas.core.internals.blocks", "ensure_block_shape")
+    except NoModule:
+        return
+    if isinstance(coerce, Function) and isinstance(axes, Sequence) and isinstance(blocks, Sequence):
+        for block in blocks.items:
+            if isinstance(block, Dictionary):
+                _played(core, made, coerce, [block.entries.get("values", UNKNOWN)], {"ndim": len(axes.items)})

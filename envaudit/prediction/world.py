@@ -318,7 +318,9 @@ class World:
             made = ClassValue(frame.module, node, frame)
             self._classes[id(node)] = made
             _linearize(made, [self.evaluate(base, frame) for base in node.bases if not isinstance(base, ast.Starred)])
-            made.open = made.open or any(isinstance(base, ast.Starred) for base in node.bases)
+            if any(isinstance(base, ast.Starred) for base in node.bases):
+                made.open = True
+                made.lineage.append(UNKNOWN)
         return self._classes[id(node)]
 
 
@@ -355,6 +357,7 @@ def _linearize(made: ClassValue, bases: list[Any]) -> None:
                 break
         else:
             made.open = True
+            order.append(UNKNOWN)
             break
         order.append(head)
         sequences = [[item for item in items if item != head] for items in sequences]
