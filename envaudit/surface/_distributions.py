@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from envaudit.needs import DISTRIBUTIONS as USUAL
 from envaudit.needs import distribution_of
 from envaudit.surface.tree import Tree
 
-__all__ = ["USUAL", "Distribution", "Distributions", "normalised"]
+__all__ = ["Distribution", "Distributions", "normalised"]
 
 _FOLDER = re.compile(r"(?P<name>[^-]+)(?:-(?P<version>[^-]+))?.*\.(?:dist-info|egg-info)$")
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from envaudit.errors import TargetError
 from envaudit.model import Component, Snapshot
-from envaudit.surface._distributions import USUAL, normalised
+from envaudit.needs import DISTRIBUTIONS, distribution_of
+from envaudit.surface._distributions import normalised
 from envaudit.surface._index import Index
 from envaudit.surface.platform import Platform
 from envaudit.surface.surface import Surface
@@ -40,7 +41,7 @@ class Wheelhouse:
     def order(self, module: str) -> Sequence[Tree]:
         """The wheels in which a top-level module is looked for: only one, where its name betrays the right one."""
         if module not in self._tops:
-            likely = dict.fromkeys(normalised(name) for name in (USUAL.get(module, module), module))
+            likely = dict.fromkeys((distribution_of(module), normalised(module)))
             candidates = [wheel for name in likely if name in self._pinned and (wheel := self.wheel(name))]
             found = [wheel for wheel in candidates if _holds(wheel, module)]
             if not found or not any(_is_regular(wheel, module) for wheel in found):
@@ -63,7 +64,7 @@ class Wheelhouse:
 
     def version(self, name: str) -> str | None:
         """The version of a distribution, or of the one whose wheel holds a top-level module."""
-        if normalised(name) in self._pinned and name not in USUAL:
+        if normalised(name) in self._pinned and name not in DISTRIBUTIONS:
             return self._pinned[normalised(name)].version
         for tree in self.order(name.partition(".")[0]):
             for distribution, wheel in self._wheels.items():

@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from envaudit.needs import distribution_of
 from envaudit.surface import _stdlib
-from envaudit.surface._distributions import USUAL, Distributions, normalised
+from envaudit.surface._distributions import Distributions
 from envaudit.surface._facts import Facts
 from envaudit.surface.platform import Platform
 from envaudit.surface.tree import FolderTree, Kind, ModuleFile, Tree
@@ -127,7 +128,7 @@ class Surface:
         top = module.partition(".")[0]
         if "." in module and self.find(top) is not None:
             return None
-        name = normalised(USUAL.get(top, top))
+        name = distribution_of(top)
         if name in self.unseen:
             return f"{name}: {self.unseen[name]}"
         some = ", ".join(f"{name} ({why})" for name, why in sorted(self.unseen.items())[:3])
