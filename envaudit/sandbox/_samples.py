@@ -47,7 +47,7 @@ def read_expectation(path: str) -> Expectation | Snapshot:
     try:
         if path.lower().endswith(".npy"):
             return Expectation({"predict": RecordedAnswer(_npy.values(data))})
-        document = json.loads(data.decode("utf-8"))
+        document = json.loads(data.decode("utf-8-sig"))
         if isinstance(document, dict) and store.MARK in document:
             return store.loads(data, path)
         return _by_hand(document)
@@ -150,7 +150,7 @@ def _column(texts: list[str]) -> list[Json]:
 
 
 def _from_json(data: bytes) -> Sample:
-    found = json.loads(data.decode("utf-8"))
+    found = json.loads(data.decode("utf-8-sig"))
     if isinstance(found, dict) and set(found) >= {"columns", "data"}:  # pandas: orient="split"
         columns, rows = found["columns"], found["data"]
         if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):

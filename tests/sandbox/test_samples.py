@@ -106,6 +106,8 @@ def test_expected_answers_are_lists_by_method(tmp_path: Path) -> None:
     answers = {"predict": [0, 1], "predict_proba": [[0.25, 0.75]]}
     expect = Expectation({method: RecordedAnswer(values) for method, values in answers.items()}, "frame")
     assert read_expectation(written(tmp_path, "x.json", {**answers, "form": "frame"})) == expect
+    marked = "\ufeff" + json.dumps({**answers, "form": "frame"})  # as Windows' editors and PowerShell write it
+    assert read_expectation(written(tmp_path, "y.json", marked)) == expect
 
 
 @pytest.mark.parametrize(
