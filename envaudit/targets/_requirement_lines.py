@@ -79,7 +79,9 @@ def read(path: str) -> Requirements:
     def enter(path: str, constraint: bool, included_from: str) -> Iterator[_File]:
         try:
             key = (os.path.realpath(path), constraint)
-        except ValueError:  # a name that the file system cannot spell
+            if included_from and not path.isprintable():
+                raise ValueError
+        except ValueError:  # a name that the file system cannot spell, or a terminal not show
             raise LockfileError(f"{included_from}{path!a}: is no file name") from None
         if key in seen:
             return

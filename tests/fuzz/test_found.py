@@ -55,6 +55,14 @@ def test_requirements_without_end(name: str, tmp_path: Path) -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_an_included_name_with_control_characters_is_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("-r \x1b[2Jbase.txt\n")
+    with pytest.raises(LockfileError, match="is no file name") as caught:
+        take(f"requirements://{path}")
+    assert str(caught.value).isprintable()
+
+
 def test_blanks_before_a_requirement_are_none_of_it(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     path.write_text(" " * MANY + "six==1.16.0  " + " " * MANY + "# a comment\n")
