@@ -47,6 +47,16 @@ class Global(NamedTuple):
         return f"{self.module}.{self.name}"
 
 
+_COMMANDS: Final = frozenset("os posix nt subprocess pty runpy socket commands webbrowser".split())
+_BUILTINS: Final = frozenset("eval exec execfile compile open breakpoint __import__".split())
+
+
+def runs_commands(item: Global) -> bool:
+    """Whether a pickle that asks for it can do as it likes, which no model needs: modules, and functions of
+    ``builtins``, of malicious pickles (docs.python.org/3/library/pickle.html, the warning at its beginning)."""
+    return item.module in _COMMANDS or (item.module in ("builtins", "__builtin__") and item.name in _BUILTINS)
+
+
 class Made:
     """An object that loading makes by calling ``call(*args, **kwargs)`` and then feeding it.
 

@@ -453,3 +453,14 @@ def test_a_place_is_named_without_repeating_its_kind(target: str, kind: str, wor
     found = Probe((Probed("m.pkl", predicted=Verdict("m.pkl", target, yes, yes, yes)),), target, kind)
     text = registry.module("reports", "as_text").REPORT.probe(found, View())
     assert text.startswith(f"PASS  m.pkl loads and predicts {words}")
+
+
+def test_a_pickle_that_runs_commands_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"cposix\nsystem\n(S'touch canary'\ntR.")
+    done = envaudit("probe", "model.pkl", "--in", "here://", cwd=tmp_path)
+    assert "DANGER: loading it can run any command (posix.system)" in done.stdout
+    assert "PASS" not in done.stdout
+    assert "it asks for posix.system" in envaudit("probe", "model.pkl", cwd=tmp_path).stdout
+    assert envaudit("probe", "model.pkl", "--in", "here://", "--strict", cwd=tmp_path).returncode == 2
+    assert os.listdir(tmp_path) == ["model.pkl"]

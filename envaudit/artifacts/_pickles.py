@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envaudit.artifacts._format import Source
 from envaudit.artifacts._machine import Machine
-from envaudit.needs import Needs, Value
+from envaudit.needs import Needs, Value, runs_commands
 
 MAX_ROOTS = 1000
 """Pickles in a row that are read."""
@@ -33,6 +33,8 @@ def walk(machine: Machine) -> tuple[Value, ...]:
 
 def needs_of(source: Source, name: str, loader: str, machine: Machine, roots: tuple[Value, ...]) -> Needs:
     """What a machine has seen, as needs."""
+    for item in filter(runs_commands, machine.globals.values()):
+        machine.note(f"loading it can run any command: it asks for {item}, which no model needs")
     return Needs(
         format=name,
         loader=loader,

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from envaudit.artifacts.summary import visit
 from envaudit.model import Question
-from envaudit.needs import Array, Global, Made, Needs, class_of
+from envaudit.needs import Array, Global, Made, Needs, class_of, runs_commands
 from envaudit.prediction.attributes import dir_of
 from envaudit.prediction.loading import renamed
 from envaudit.prediction.values import Abstract, ClassValue
@@ -43,6 +43,10 @@ def causes(needs: Needs, world: World) -> Iterator[Cause]:
     yield from _padding(needs, world)
     yield from _bytecode(needs, world)
     yield from _timestamps(needs, world)
+    for item in filter(runs_commands, needs.globals):
+        text = f"loading it can run any command ({item})"
+        why = "what it does cannot be foreseen, and no model needs it: find out who wrote the file before you load it"
+        yield Cause("DANGER", text, "command", str(item), why, item.at, certain=False, known=False)
 
 
 def _protocol(needs: Needs, world: World) -> Iterator[Cause]:

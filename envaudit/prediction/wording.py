@@ -21,6 +21,8 @@ def of_cause(cause: Cause, needs: Needs, train: dict[str, str]) -> Reason:
         fix = f"put {name} into a module that training and serving both import, and save again"
     elif cause.cause == "bytecode":
         fix = "serve with the Python that trained, or store a named function instead of one by value"
+    elif cause.cause == "command":
+        fix = ""
     elif cause.cause == "loader-policy":
         fix = "save a state dict of tensors only, or torch.load(..., weights_only=False) where you trust the file"
     else:
