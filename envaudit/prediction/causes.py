@@ -154,8 +154,8 @@ def _timestamps(needs: Needs, world: World) -> Iterator[Cause]:
     """pandas before 1.3 stores a Timestamp as ``Timestamp(nanoseconds, freq, tz)``. Since 2.0 the constructor has no
     ``freq`` (``Timestamp.__new__`` in pandas/_libs/tslibs/timestamps.pyx): it drops the zone without an error, as
     re-created from 1.0.5 and 1.2.5 to 2.1.3, 2.3.2 and 3.0.0; 3.1 refuses both arguments (3.1.1)."""
-    version = world.surface.version("pandas")
-    if version is None or Version(version) < Version("2.0"):
+    version = world.release("pandas")
+    if version is None or version < Version("2.0"):
         return
     for value in visit(needs.roots):
         cls = class_of(value) if isinstance(value, Made) else None
@@ -163,7 +163,7 @@ def _timestamps(needs: Needs, world: World) -> Iterator[Cause]:
         if not stored or value.call != cls or len(value.args) != 3 or value.args[1:] == [None, None]:
             continue
         why = f"pandas {version} takes the second and third argument of an old Timestamp, its freq and zone, otherwise"
-        if Version(version) >= Version("3.1"):
+        if version >= Version("3.1"):
             given = [name for name, item in zip(("year", "month"), value.args[1:], strict=True) if item is not None]
             text = f"Cannot pass both a value to convert and date attributes, got {given}; 'tz' is keyword-only"
             yield Cause("ValueError", text, "signature", str(cls), why, value.at)

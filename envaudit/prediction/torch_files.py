@@ -28,8 +28,8 @@ def causes(needs: Needs, world: World) -> Iterator[Cause]:
 
 def _format(needs: Needs, world: World) -> Iterator[Cause]:
     written = max((int(text) for text in needs.versions.get("torch file format", ()) if text.isdigit()), default=0)
-    version = world.surface.version("torch")
-    if written >= 3 and version is not None and Version(version) < ZIP_READERS:
+    version = world.release("torch")
+    if written >= 3 and version is not None and version < ZIP_READERS:
         text = f"Attempted to read a PyTorch file with version {written}, but the maximum supported version is 2"
         why = f"torch {version} reads archives up to format 2; this one has format {written}"
         yield Cause("RuntimeError", text, "native-format", "torch", why, 0)

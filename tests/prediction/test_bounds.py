@@ -87,3 +87,20 @@ def test_ten_thousand_parts(tmp_path: Path) -> None:
     parts = b"}U\x01a](" + b"clib.m\nModel\n)\x81}U\x01xK\x01sb" * 10_000 + b"esb"
     source = HEADER + "    def predict(self, X):\n        return [part.predict(X) for part in self.a]\n"
     assert judged(tmp_path, source, stream(parts)) < 20
+
+
+def test_a_version_that_is_none(tmp_path: Path) -> None:
+    """A build of one's own with a version that PEP 440 does not know is no release that anything is known of."""
+    for name in ("pandas", "torch", "xgboost"):
+        write(tmp_path, {f"{name}/__init__.py": "class Model:\n    pass\n"})
+        information = tmp_path / f"{name}-ours.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: our own build!\n")
+    surface = Surface.of_folders(sys.version_info[:2], [str(tmp_path), *filter(None, sys.path)], "serving")
+    world = Evaluation.world_of(surface)
+    assert world.surface.version("torch") == "our own build!"
+    assert world.release("torch") is None
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps({"when": None}))
+    for loader in ("pickle.load", "torch.load"):
+        assert predict(read(str(path))._replace(loader=loader), world, "model.pkl").load.value == "yes"
