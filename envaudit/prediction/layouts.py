@@ -82,15 +82,14 @@ def _check_allocation(core: Core, made: Made, owner: External, cls: ClassValue) 
     compiled = [item for item in cls.lineage if not isinstance(item, ClassValue)]
     if not all(isinstance(item, External) for item in compiled):
         return
-    text = ""
+    refusal = ""
     if owner not in compiled:
         if all(item.module != owner.module for item in compiled):  # else it may derive from it in compiled code
-            text = f"{cls.name} is not a subtype of {owner.dotted}"
-    elif compiled[0] != owner and made.args[1] in NO_FIELDS:
-        text = f"is not safe, use {cls.name}.__new__()" if extension_of(core, compiled[0]) is not None else ""
-    if text:
-        separator = " " if text.startswith("is not") else ": "
-        text = f"{owner.dotted}.__new__({cls.name}){separator}{text}"
+            refusal = f": {cls.name} is not a subtype of {owner.dotted}"
+    elif compiled[0] != owner and made.args[1] in NO_FIELDS and extension_of(core, compiled[0]) is not None:
+        refusal = f" is not safe, use {cls.name}.__new__()"
+    if refusal:
+        text = f"{owner.dotted}.__new__({cls.name}){refusal}"
         _record(core, made, "TypeError", text, "class-layout", f"{cls.module}.{cls.name}")
 
 
@@ -105,8 +104,18 @@ def check_inherited(core: Core, made: Made, cls: ClassValue, state: Abstract) ->
             refused = _refused(core, item, state)
             if refused is not None:
                 _record(core, made, *refused, "raises", f"{item.dotted}.__setstate__")
-            return _says(core, item, f".{item.name}.__setstate__".encode())
+            return _setters(core, item)[0]
     return False
+
+
+def _setters(core: Core, base: External) -> tuple[bool, bool]:
+    """Whether a compiled class has a ``__setstate__`` of its own, and whether Cython generated one. A forest asks for
+    each of its trees, and the module's file is read for the first only."""
+    known = core.world.setters
+    if base not in known:
+        own, generated = (f".{base.name}.{name}".encode() for name in ("__setstate__", "__setstate_cython__"))
+        known[base] = _says(core, base, own), _says(core, base, generated)
+    return known[base]
 
 
 def _refused(core: Core, base: External, state: Abstract) -> tuple[str, str] | None:
@@ -118,13 +127,12 @@ def _refused(core: Core, base: External, state: Abstract) -> tuple[str, str] | N
     its arrays as one part or three (``NDArrayBacked.__setstate__``, pandas/_libs/arrays.pyx in 2.3), 3 writes two where
     it has no attributes.
     """
-    own = _says(core, base, f".{base.name}.__setstate__".encode())
+    own, generated = _setters(core, base)
     if isinstance(state, Dictionary):
         if own and base.name == "cKDTree":
             return "ValueError", f"need more than {len(state.entries)} values to unpack"
         if own and base.name == "Rotation" and len(state.entries) == 2:
             return "AttributeError", "'str' object has no attribute 'copy'"
-        generated = _says(core, base, f".{base.name}.__setstate_cython__".encode())
         extension = extension_of(core, base)
         if generated and not own and extension is not None and f"__pyx_unpickle_{base.name}" in extension.names:
             return "TypeError", "Expected tuple, got dict"

@@ -234,7 +234,11 @@ def _set_state(core: Core, made: Made, value: Abstract, state: Value) -> None:
     elif isinstance(value.cls, External):
         layouts.check_state(core, made, value.cls, state, given)
     parts: list[Any] = [given]
-    if isinstance(given, Sequence) and given.kind == "tuple" and (len(given.items) == 2 or _is_generated(value.cls)):
+    if (
+        isinstance(given, Sequence)
+        and given.kind == "tuple"
+        and (len(given.items) == 2 or _has_compiled_base(value.cls))
+    ):
         parts = given.items
     for part in parts:
         if isinstance(part, Dictionary):
@@ -242,8 +246,8 @@ def _set_state(core: Core, made: Made, value: Abstract, state: Value) -> None:
             value.attributes.exact = value.attributes.exact and part.exact
 
 
-def _is_generated(cls: Abstract) -> bool:
-    """Whether a state may be the one of Cython's generated ``__setstate_cython__``: C members, and the ``__dict__``."""
+def _has_compiled_base(cls: Abstract) -> bool:
+    """Whether a state may be for Cython's generated ``__setstate_cython__``: C members, and then the ``__dict__``."""
     return isinstance(cls, ClassValue) and any(isinstance(item, External) for item in cls.lineage)
 
 

@@ -60,6 +60,8 @@ class World:
         self._standard = standard(surface.python)
         self.members: dict[tuple[int, str], Abstract] = {}
         """(class, name) -> what the class body binds to the name."""
+        self.setters: dict[External, tuple[bool, bool]] = {}
+        """Compiled class -> whether it has a ``__setstate__`` of its own, and one that Cython generated."""
         self._aliases: dict[tuple[str, tuple[str, ...]], str | None] = {}
         self._bindings: dict[str, ModuleBindings | None] = {}
         self._found: dict[tuple[str, str], Abstract] = {}
