@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from envaudit.collectors._marker_facts import marker_facts
 from envaudit.errors import TargetError, UsageError
@@ -24,6 +24,7 @@ from envaudit.prediction.outcome import predict
 from envaudit.reports import Search, Tried
 from envaudit.rules._packages import for_numpy_1
 from envaudit.surface._distributions import Distributions
+from envaudit.surface._versions import parsed
 from envaudit.surface.wheels import Index, WheelTree, wheel
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Finder:
 
     def _plan(self, stated: str | None, installed: str | None, usable: Sequence[str], surface: Surface) -> _Plan:
         """Which releases to try: the newest of each minor, and every one of the minor that the file states."""
-        own, there = _version(stated), _version(installed)
+        own, there = parsed(stated), parsed(installed)
         wanted: dict[tuple[int, ...], list[Version]] = {}
         for version in map(Version, usable):
             yanked = self._releases[str(version)].yanked
@@ -190,7 +191,7 @@ class _Attempt:
         if for_numpy_1(self._name, self._version):
             requirements.append(Requirement("numpy<2"))
         for requirement in requirements:
-            there = _version(self._beneath.version(requirement.name))
+            there = self._beneath.release(requirement.name)
             if there is None or not requirement.specifier.contains(there, prereleases=True):
                 yield requirement
 
@@ -217,15 +218,8 @@ def _stated(name: str, needs: Needs, train: Mapping[str, str] | None) -> str | N
     return (train or {}).get(name) or next(iter(needs.versions.get(name, ())[-1:]), None)
 
 
-def _version(text: str | None) -> Version | None:
-    try:
-        return Version(text) if text else None
-    except InvalidVersion:
-        return None
-
-
 def _major(text: str | None) -> int:
-    version = _version(text)
+    version = parsed(text)
     return version.major if version else 0
 
 

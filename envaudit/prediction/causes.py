@@ -154,7 +154,7 @@ def _timestamps(needs: Needs, world: World) -> Iterator[Cause]:
     """pandas before 1.3 stores a Timestamp as ``Timestamp(nanoseconds, freq, tz)``. Since 2.0 the constructor has no
     ``freq`` (``Timestamp.__new__`` in pandas/_libs/tslibs/timestamps.pyx): it drops the zone without an error, as
     re-created from 1.0.5 and 1.2.5 to 2.1.3, 2.3.2 and 3.0.0; 3.1 refuses both arguments (3.1.1)."""
-    version = world.release("pandas")
+    version = world.surface.release("pandas")
     named = any(item.name == "Timestamp" for item in needs.globals)
     if not named or version is None or version < Version("2.0"):
         return

@@ -137,7 +137,7 @@ def _refused(core: Core, base: External, state: Abstract) -> tuple[str, str] | N
         if generated and not own and extension is not None and f"__pyx_unpickle_{base.name}" in extension.names:
             return "TypeError", "Expected tuple, got dict"
     if isinstance(state, Sequence) and base.name == "NDArrayBacked" and state.exact and len(state.items) == 2:
-        version = core.world.release("pandas")
+        version = core.world.surface.release("pandas")
         if version is not None and version < Version("3.0.dev0"):
             return "NotImplementedError", "(dtype, array)"
     return None
@@ -183,7 +183,7 @@ def check_payload(core: Core, made: Made) -> None:
     if cls is None or cls.name != "Booster" or not cls.module.startswith("xgboost."):
         return
     start = _start(made.attributes().get("handle"))
-    version = core.world.release("xgboost")
+    version = core.world.surface.release("xgboost")
     text = _unread(start, version) if start and version is not None else None
     if text is not None:
         _record(core, made, "XGBoostError", text, "native-format", "xgboost.core.Booster")

@@ -28,7 +28,7 @@ def causes(needs: Needs, world: World) -> Iterator[Cause]:
 
 def _format(needs: Needs, world: World) -> Iterator[Cause]:
     written = max((int(text) for text in needs.versions.get("torch file format", ()) if text.isdigit()), default=0)
-    version = world.release("torch")
+    version = world.surface.release("torch")
     if written >= 3 and version is not None and version < ZIP_READERS:
         text = f"Attempted to read a PyTorch file with version {written}, but the maximum supported version is 2"
         why = f"torch {version} reads archives up to format 2; this one has format {written}"

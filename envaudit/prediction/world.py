@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from packaging.version import InvalidVersion, Version
-
 from envaudit.prediction.bindings import Binding, Guard, catches, imported
 from envaudit.prediction.sources import ModuleBindings, of_source
 from envaudit.prediction.values import (
@@ -77,13 +75,6 @@ class World:
             except (RecursionError, MemoryError):
                 self._bindings[module] = None
         return self._bindings[module]
-
-    def release(self, distribution: str) -> Version | None:
-        """The version of a distribution of the target; None where it has none, or none that PEP 440 knows."""
-        try:
-            return Version(self.surface.version(distribution) or "")
-        except InvalidVersion:
-            return None
 
     def frame(self, module: str) -> Frame:
         """The top-level frame of a module."""

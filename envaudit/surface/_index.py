@@ -23,6 +23,7 @@ from envaudit.errors import TargetError
 from envaudit.model import Json
 from envaudit.surface import _http
 from envaudit.surface._cache import Cache
+from envaudit.surface._versions import parsed
 from envaudit.surface.platform import NEWEST_GLIBC, Platform
 
 _ACCEPT: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
@@ -46,7 +47,7 @@ class IndexFile(NamedTuple):
         """The version that the file's name states."""
         if self.filename.endswith(".whl"):
             parts = self.filename.removesuffix(".whl").split("-")
-            return _version(parts[1]) if len(parts) in (5, 6) else None
+            return parsed(parts[1]) if len(parts) in (5, 6) else None
         try:
             return parse_sdist_filename(self.filename)[1]
         except (InvalidSdistFilename, InvalidVersion):
@@ -58,15 +59,6 @@ class IndexFile(NamedTuple):
             return parse_tag("-".join(self.filename.removesuffix(".whl").split("-")[-3:]))
         except ValueError:
             return frozenset()
-
-
-@cache
-def _version(text: str) -> Version | None:
-    """A page names each version dozens of times."""
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None
 
 
 class Release(NamedTuple):
@@ -147,11 +139,8 @@ class Index:
 
     def release(self, distribution: str, version: str) -> Release | None:
         """One release; None where the index has no such version. A page that holds it is not asked for again."""
-        try:
-            wanted = Version(version)
-        except InvalidVersion:
-            return None
-        return _one(self._known(distribution, wanted), wanted)
+        wanted = parsed(version)
+        return None if wanted is None else _one(self._known(distribution, wanted), wanted)
 
     def _known(self, distribution: str, wanted: Version | None) -> dict[str, Release]:
         name = re.sub(r"[-_.]+", "-", distribution).lower()

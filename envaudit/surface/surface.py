@@ -16,10 +16,13 @@ from envaudit.needs import distribution_of
 from envaudit.surface import _stdlib
 from envaudit.surface._distributions import Distributions
 from envaudit.surface._facts import Facts
+from envaudit.surface._versions import parsed
 from envaudit.surface.platform import Platform
 from envaudit.surface.tree import FolderTree, Kind, ModuleFile, Tree
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from envaudit.surface.extensions import Extension
 
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=]", re.M)
@@ -120,6 +123,10 @@ class Surface:
             if known is not None:
                 return known
         return self.distributions.version(name)
+
+    def release(self, name: str) -> Version | None:
+        """The same as a version; None where none is known, or it is none that PEP 440 knows."""
+        return parsed(self.version(name))
 
     def hides(self, module: str) -> str | None:
         """Why a module that :meth:`find` does not find may be there all the same; None where it surely is not."""

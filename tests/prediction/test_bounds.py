@@ -99,7 +99,7 @@ def test_a_version_that_is_none(tmp_path: Path) -> None:
     surface = Surface.of_folders(sys.version_info[:2], [str(tmp_path), *filter(None, sys.path)], "serving")
     world = Evaluation.world_of(surface)
     assert world.surface.version("torch") == "our own build!"
-    assert world.release("torch") is None
+    assert world.surface.release("torch") is None
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps({"when": None}))
     for loader in ("pickle.load", "torch.load"):
