@@ -174,6 +174,10 @@ class Options(NamedTuple):
     """Whether pip inside a local environment is asked too, as a cross-check (starts pip: a second or more)."""
     progress: Callable[[str], None] = lambda message: None
     """Told in a few words what is being waited for."""
+    static: bool = False
+    """Whether an image of the local engine is read from its bytes instead of being run."""
+    platform: str | None = None
+    """``OS/ARCHITECTURE[/VARIANT]`` to be taken of an image that is there for several; default this machine's."""
 
 
 class Target(NamedTuple):
