@@ -47,7 +47,7 @@ def snapshot(
     """
     options = Options(python=python, timeout=timeout, pull=pull, pip=pip)
     place, given = (None if path is None else os.fspath(path) for path in (target, sample))
-    return take_with(place, options, _paths(models), given, loader, unsafe=unsafe)
+    return snapshot_with(place, options, _paths(models), given, loader, unsafe=unsafe)
 
 
 def compare(
@@ -73,7 +73,8 @@ def compare(
     from envaudit import probing
 
     place = f"snapshot://{serve.target.reference}" if isinstance(serve, Snapshot) else os.fspath(serve)
-    return comparison.compare(before, after, probing.audit(paths, place, before, after, loader=loader))
+    home = None if isinstance(train, Snapshot) else probing.Place(os.fspath(train), Options(), before)
+    return comparison.compare(before, after, probing.audit(paths, place, before, after, loader=loader, home=home))
 
 
 def probe(
@@ -164,7 +165,7 @@ def _expectations(models: list[str], sample: str, expect: str | Snapshot) -> dic
     return found
 
 
-def take_with(
+def snapshot_with(
     target: str | None, options: Options, models: list[str], sample: str | None, loader: str | None, *, unsafe: bool
 ) -> Snapshot:
     """:func:`snapshot`, with the options as one and every path a text; None is the environment of this process."""

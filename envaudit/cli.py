@@ -34,17 +34,18 @@ def snapshot(
     """Write down what an environment consists of, as JSON; with --model and --sample also what models answer in it."""
     from envaudit import api, store
     from envaudit.evidence import Options
-    from envaudit.reports import by_reason, of_artifact
+    from envaudit.reports import by_reason, counted, of_artifact
 
+    if output is not None and output != "-":
+        store.check_writable(output)
     settings = Options(python, timeout, pull, pip, _progress())
-    taken = api.take_with(target, settings, list(model), sample, loader, unsafe=unsafe)
+    taken = api.snapshot_with(target, settings, list(model), sample, loader, unsafe=unsafe)
     _clear()
     if output is None or output == "-":
         _print(store.dumps(taken))
     else:
         store.write(taken, output)
-        counts = ", ".join(f"{len(names)} {kind}" for kind, names in taken.components.items() if names)
-        _say(f"wrote {output}: {counts}")
+        _say(f"wrote {output}: {counted(taken)}")
         for artifact in taken.artifacts:
             _say(of_artifact(artifact))
         environment = taken.target.environment
@@ -80,14 +81,16 @@ def compare(
 
         check_loader(loader, model)
     progress = _progress()
-    before = take(train, Options(train_python, timeout, pull, False, progress))
+    at_home = Options(train_python, timeout, pull, False, progress)
+    before = take(train, at_home)
     settings = Options(python, timeout, pull, False, progress)
     after = take(serve, settings)
     models: tuple[comparison.Model, ...] = ()
     if model:
         from envaudit import probing
 
-        models = probing.audit(model, serve, before, after, loader=loader, options=settings)
+        home = probing.Place(train, at_home, before)
+        models = probing.audit(model, serve, before, after, loader=loader, options=settings, home=home)
     result = comparison.compare(before, after, models)
     _clear()
     limit: Any = None if fail_on == "never" else fail_on

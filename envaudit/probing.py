@@ -23,6 +23,7 @@ from envaudit.take import resolve, take
 
 if TYPE_CHECKING:
     from envaudit.prediction.world import World
+    from envaudit.training import Training
 
 Execute = Callable[[str, str], Verdict]
 """Really loads a file with a loader, and says what happened."""
@@ -99,12 +100,14 @@ def probe(
     taken: Snapshot | None = None,
     whole: bool = False,
     find: str | None = None,
+    training: Training | None = None,
 ) -> Probe:
     """Read model files, and predict what will happen to them in a target.
 
     ``loader`` is the call that will read them (default: by the file); ``execute`` really loads them there; ``train``
     maps distributions to their versions in training, ``taken`` is a snapshot of the target. ``find`` names a
-    distribution whose releases are searched for some with which the files would work there.
+    distribution whose releases are searched for some with which the files would work there. With ``training``, what is
+    predicted to fail there too is no reason.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
     unless all are wanted (``whole``).
@@ -135,6 +138,8 @@ def probe(
             needs = needs._replace(loader=loader)
         read[len(files)] = (path, needs)
         predicted = None if place is None else place.predict(needs, path, train)
+        if training is not None and predicted is not None:
+            predicted = training.difference(predicted, needs)
         executed = None if execute is None else execute(path, needs.loader)
         files.append(Probed(path, summarize(needs), facts(needs), predicted, executed))
     if place is None:
@@ -203,12 +208,26 @@ def audit(
     *,
     loader: str | None = None,
     options: Options | None = None,
+    home: Place | None = None,
 ) -> tuple[Model, ...]:
-    """The verdicts on model files that a comparison of two snapshots takes into account; ``target`` is serving's."""
+    """The verdicts on model files that a comparison of two snapshots takes into account; ``target`` is serving's.
+
+    ``home`` is training's place, where more of it is at hand than its snapshot.
+    """
+    from envaudit.training import Training
+
+    home = home or Place(f"snapshot://{train.target.reference}", options or Options(), train)
+    training = Training(home, train)
     trained = {name: item.version for name, item in train.of("distribution").items() if item.version}
-    found = probe(models, target, loader=loader, options=options, train=trained, taken=serve, whole=True)
+    found = probe(
+        models, target, loader=loader, options=options, train=trained, taken=serve, whole=True, training=training
+    )
+
+    def told(model: str) -> tuple[str, ...]:
+        return (*found.assumptions, *_replaced(model, train), *training.told.get(model, ()))
+
     return tuple(
-        Model(item.predicted, frozenset(item.needs["packages"]), (*found.assumptions, *_replaced(item.artifact, train)))
+        Model(item.predicted, frozenset(item.needs["packages"]), told(item.artifact))
         for item in found.files
         if item.predicted is not None
     )
