@@ -152,16 +152,17 @@ def executor(
 
 def _expectations(models: list[str], sample: str, expect: str | Snapshot) -> dict[str, Expectation]:
     """What each model file is to answer: what the file with answers says, or what a snapshot has recorded of it."""
-    from envaudit import recording, sandbox
+    from envaudit import probing, recording, sandbox
 
     wanted = sandbox.read_expectation(expect) if isinstance(expect, str) else expect
     if isinstance(wanted, sandbox.Expectation):
         return dict.fromkeys(models, wanted)
     where = expect if isinstance(expect, str) else "the snapshot"
+    _, sha256, _ = probing.fingerprint(sample)
     found = {}
     for model in models:
         with suppress(OSError):  # who reads the file tells why it cannot be read
-            found[model] = sandbox.of_artifact(recording.recorded(wanted, where, model, sample), where)
+            found[model] = sandbox.of_artifact(recording.recorded(wanted, where, model, sample, sha256), where)
     return found
 
 

@@ -56,12 +56,13 @@ def describe(model: str, loader: str | None = None) -> Artifact:
     return Artifact(*fingerprint(model), loader or needs.loader, summarize(needs), short)
 
 
-def recorded(snapshot: Snapshot, where: str, model: str, sample: str) -> Artifact:
-    """The model file as a snapshot knows it, with its answers to this very sample. ``where`` is the snapshot's name.
+def recorded(snapshot: Snapshot, where: str, model: str, sample: str, sha256: str) -> Artifact:
+    """The model file as a snapshot knows it, with its answers to the very sample that has this digest. ``where`` is the
+    snapshot's name.
 
     A snapshot without them is refused: with nothing to compare, the run would end as if it had answered as in training.
 
-    Raises :class:`~envaudit.errors.SnapshotError` where it has none, and OSError for a file that cannot be read.
+    Raises :class:`~envaudit.errors.SnapshotError` where it has none, and OSError for a model that cannot be read.
     """
     _, digest, _ = fingerprint(model)
     found = next((item for item in snapshot.artifacts if item.sha256 == digest), None)
@@ -71,11 +72,10 @@ def recorded(snapshot: Snapshot, where: str, model: str, sample: str) -> Artifac
         raise SnapshotError(f"{where}: holds no answers of {model} (sha256 {digest[:12]}...), {but}")
     if found.sample is None:
         raise SnapshotError(f"{where}: holds no answers of {model}: it was taken without --sample")
-    _, digest, _ = fingerprint(sample)
-    if found.sample.sha256 != digest:
+    if found.sample.sha256 != sha256:
         raise SnapshotError(
             f"{where}: holds the answers of {model} to {found.sample.file} (sha256 {found.sample.sha256[:12]}...), "
-            f"and {sample} is another sample (sha256 {digest[:12]}...)"
+            f"and {sample} is another sample (sha256 {sha256[:12]}...)"
         )
     if not found.answers:
         raise SnapshotError(f"{where}: holds no answers of {model} to {sample}")

@@ -6,6 +6,7 @@ number could misread the new file; every older number stays readable.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from math import isfinite
@@ -124,10 +125,8 @@ def write(snapshot: Snapshot, path: str) -> None:
                 stream.write(text)
             return
         mode = os.stat(goal).st_mode & 0o777 if os.path.exists(goal) else 0o666 & ~_umask()
-        # Beside the goal, so that it can be renamed over it (tempfile would do, and takes long to import).
-        temporary = os.path.join(os.path.dirname(goal), f".{os.path.basename(goal)}.{os.urandom(6).hex()}")
+        temporary, descriptor = _beside(goal)
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             # A file name that is no UTF-8 stands in the text as a lone surrogate; \\udcff is its JSON form.
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(text)
@@ -141,6 +140,29 @@ def write(snapshot: Snapshot, path: str) -> None:
             raise
     except OSError as error:
         raise SnapshotError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def check_writable(path: str) -> None:
+    """Try whether :func:`write` could write there, for who has long work to do before it has something to write.
+
+    Raises :class:`~envaudit.errors.SnapshotError` where it could not.
+    """
+    try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.path.exists(path) or os.path.isfile(path):
+            temporary, descriptor = _beside(os.path.realpath(path))
+            os.close(descriptor)
+            os.unlink(temporary)
+    except OSError as error:
+        raise SnapshotError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _beside(goal: str) -> tuple[str, int]:
+    """A new file in the same folder, so that it can be renamed over the goal (tempfile would do, and takes long to
+    import): its path and its descriptor. Raises OSError."""
+    temporary = os.path.join(os.path.dirname(goal), f".{os.path.basename(goal)}.{os.urandom(6).hex()}")
+    return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def _umask() -> int:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from envaudit.model import QUESTIONS, Answer, Artifact, Comparison, Gap, Json, Question, Reason, Severity, Verdict
+from envaudit.model import (
+    QUESTIONS,
+    Answer,
+    Artifact,
+    Comparison,
+    Gap,
+    Json,
+    Question,
+    Reason,
+    Severity,
+    Snapshot,
+    Verdict,
+)
 
 # Control characters, C1 included, and those that turn the direction of writing.
 _UNPRINTABLE = dict.fromkeys(
@@ -177,6 +189,23 @@ def by_reason(gaps: Iterable[Gap]) -> dict[str, list[str]]:
     for gap in gaps:
         grouped.setdefault(gap.reason, []).append(gap.kind if gap.name is None else f"{gap.kind} {gap.name}")
     return grouped
+
+
+_KINDS = {
+    "python": "Python",
+    "os": "operating system",
+    "libc": "C library",
+    "os-package": "OS package",
+    "cuda": "CUDA component",
+    "gpu": "GPU",
+}
+"""Kinds of components in words, where the kind itself is none."""
+
+
+def counted(snapshot: Snapshot) -> str:
+    """How many components of each kind a snapshot holds, in words."""
+    counts = {_KINDS.get(kind, kind): len(names) for kind, names in snapshot.components.items() if names}
+    return ", ".join(f"{count} {word}{'s' * (count > 1)}" for word, count in counts.items())
 
 
 def of_artifact(artifact: Artifact) -> str:

@@ -45,14 +45,13 @@ def verdict(job: Job, target: str, outcome: Outcome, notes: tuple[str, ...] = ()
     """What the run says about the three questions."""
     load = _YES if outcome.was_loaded else _NO
     reasons: tuple[Reason, ...]
-    limits: tuple[str, ...] = ()
     if load is _NO:
         predict = same = _NO
         end = _end(job, outcome)
         reasons = (_reason("load", "no", end, f"{job.loader}: {end.explanation}"),)
     else:
         predict, reasons = _predict(job, outcome)
-        same, more, limits = _same(job, outcome, predict)
+        same, more = _same(job, outcome, predict)
         reasons += more
     return Verdict(
         job.model,
@@ -62,7 +61,7 @@ def verdict(job: Job, target: str, outcome: Outcome, notes: tuple[str, ...] = ()
         same,
         reasons,
         summary=_summary(outcome),
-        notes=(*notes, *_notes(outcome), *limits),
+        notes=(*notes, *_notes(outcome)),
     )
 
 
@@ -108,15 +107,15 @@ def _predict(job: Job, outcome: Outcome) -> tuple[Answer, tuple[Reason, ...]]:
     return _YES, ()
 
 
-def _same(job: Job, outcome: Outcome, predict: Answer) -> tuple[Answer, tuple[Reason, ...], tuple[str, ...]]:
-    """Whether it answers as in training, why not, and notes on what could not be compared."""
+def _same(job: Job, outcome: Outcome, predict: Answer) -> tuple[Answer, tuple[Reason, ...]]:
+    """Whether it answers as in training, and why not."""
     if predict is not _YES:
-        return predict, (), ()  # what there is to say has been said
+        return predict, ()  # what there is to say has been said
     if job.expect is None:
         words = "there are no answers of the training environment to compare with"
         fix = "--expect FILE gives them; envaudit snapshot --model FILE --sample FILE records them in training"
-        return _UNKNOWN, (_reason("same", "unknown", _End("no-expectation", words, words, fix=fix)),), ()
-    reasons, notes = [], []
+        return _UNKNOWN, (_reason("same", "unknown", _End("no-expectation", words, words, fix=fix)),)
+    reasons = []
     for method, expected in job.expect.answers.items():
         if method not in outcome.answers:
             failure = outcome.untold.get(method)
@@ -128,13 +127,12 @@ def _same(job: Job, outcome: Outcome, predict: Answer) -> tuple[Answer, tuple[Re
             what = f"{method} answers the sample differently than in training"
             reasons.append(_reason("same", "no", _End("different-answers", f"{method}: {words}", what), subject=method))
         elif value == "unknown":
-            words = f"what {method} answers cannot be compared: {words}"
-            reasons.append(_reason("same", "unknown", _End("no-comparison", words, words), subject=method))
-        elif words:
-            notes.append(f"of what {method} answered {words}")
+            words = f"what {method} answers cannot be compared as a whole: {words}"
+            fix = "record the answers to a sample of fewer rows: short answers are kept whole"
+            reasons.append(_reason("same", "unknown", _End("no-comparison", words, words, fix=fix), subject=method))
     if any(reason.value == "no" for reason in reasons):
-        return _NO, tuple(reasons), tuple(notes)
-    return (_UNKNOWN if reasons else _YES), tuple(reasons), tuple(notes)
+        return _NO, tuple(reasons)
+    return (_UNKNOWN if reasons else _YES), tuple(reasons)
 
 
 def _reason(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +113,29 @@ def test_answers_of_training_are_compared_in_serving(trained: Path) -> None:
     assert (compared.returncode, compared.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ("nowhere/t.json", "No such file or directory"),
+        (".", "Is a directory"),
+        ("/dev/full", "No space left on device"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_told_before_the_run(
+    output: str, why: str, tmp_path: Path, sample: Path
+) -> None:
+    ran = tmp_path / "ran"
+    model = write(tmp_path, predict=f"open({str(ran)!r}, 'w').close() or [1]")
+    call = ["snapshot", sys.executable, "--model", str(model), "--sample", str(sample), "--unsafe", "-o"]
+    done = envaudit(*call, output, cwd=tmp_path, env={"PATH": "/nowhere"})  # without bubblewrap it could be written
+    assert (done.returncode, done.stderr) == (2, f"envaudit: error: {output}: cannot be written: {why}\n")
+    assert ran.exists() == (output == "/dev/full")
+    done = envaudit(*call, "t.json", cwd=tmp_path, env={"PATH": "/nowhere"})
+    assert ran.exists()
+    assert re.match(r"envaudit: wrote t\.json: .*\d+ distributions, .*1 Python", done.stderr)
+    assert sorted(os.listdir(tmp_path)) == ["model.pkl", "ran", "t.json", "texts.json"]
+
+
 @pytest.mark.network
 @pytest.mark.usefixtures("bubblewrap")
 def test_of_long_answers_the_first_rows_are_kept(trained: Path) -> None:
@@ -124,8 +149,15 @@ def test_of_long_answers_the_first_rows_are_kept(trained: Path) -> None:
     (verdict,) = package.probe(
         trained / "linear.joblib", train, run=True, sample=trained / "many.npy", expect=taken
     ).verdicts
-    assert verdict.same.value == "yes"
-    assert not [note for note in verdict.notes if "first" in note]  # the digest tells that all rows are the same
+    assert verdict.same.value == "yes"  # the digest tells that all rows are the same
+    answers = {name: answer._replace(sha256="0" * 64) for name, answer in artifact.answers.items()}
+    moved = taken._replace(artifacts=(artifact._replace(answers=answers),))
+    (verdict,) = package.probe(
+        trained / "linear.joblib", train, run=True, sample=trained / "many.npy", expect=moved
+    ).verdicts
+    assert {reason.subject: reason.value for reason in verdict.reasons} == {
+        "predict": "no", "predict_proba": "unknown", "decision_function": "unknown"
+    }  # fmt: skip
 
 
 @pytest.mark.usefixtures("bubblewrap")

@@ -241,8 +241,9 @@ NUMBERS = [index / 7 for index in range(9000)]
         (LABELS, [7, *LABELS[1:]], "no", "1 of 4095 values differ; the first, number 0, is 7, not 0"),
         (LABELS, LABELS[:-1], "no", "it has 8999 rows, not 9000"),
         (LABELS, 7, "no", "it has 0 rows, not 9000"),
-        (NUMBERS, [*NUMBERS[:-1], 0.5], "yes", "only the first "),
-        (NUMBERS, [value * (1 + 1e-9) for value in NUMBERS], "yes", "only the first "),
+        (NUMBERS, [*NUMBERS[:-1], 0.5], "unknown", "the first 4"),
+        (NUMBERS, [value * (1 + 1e-9) for value in NUMBERS], "unknown", "the first 4"),
+        (NUMBERS, [0.5, *NUMBERS[1:]], "no", "1 of 4"),
         ([NUMBERS], [NUMBERS], "yes", ""),
         ([NUMBERS], [NUMBERS[::-1]], "unknown", "its rows were too long to be kept"),
         ([LABELS], [LABELS[::-1]], "no", "it differs after the first 0 rows"),
@@ -252,6 +253,10 @@ def test_the_rest_of_a_long_answer_counts_by_its_digest(old: object, new: object
     found = _answers.judge(_answers.keep(old), new, False)
     assert found[0] == value
     assert found[1].startswith(words) if words else not found[1]
+
+
+def test_where_all_rows_were_kept_the_digest_does_not_matter() -> None:
+    assert _answers.judge(RecordedAnswer([0.1, 0.2], 2, "0" * 64), [0.1, 0.2 + 1e-12], False) == ("yes", "")
 
 
 def test_depth_is_found_without_recursion() -> None:
