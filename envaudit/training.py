@@ -6,18 +6,15 @@ what speaks against it wins: versions that the file states and training lacks, o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from envaudit.errors import TargetError
-from envaudit.model import Question, Reason, Snapshot, Verdict
+from envaudit.model import Reason, Snapshot, Verdict
 from envaudit.needs import Needs, distribution_of
 from envaudit.surface._versions import parsed
 
 if TYPE_CHECKING:
     from envaudit.probing import Place
-
-_EVER: Final[frozenset[Question]] = frozenset({"predict"})
-_RAN: Final[frozenset[Question]] = frozenset({"load", "predict"})
 
 
 class Training:
@@ -35,7 +32,7 @@ class Training:
         """The verdict on a file in serving without what is predicted for training too."""
         told = self.told.setdefault(served.artifact, [])
         ran = self._has_run(served.artifact, needs)
-        if not any(_may_go(reason, _RAN if ran else _EVER) for reason in served.reasons):
+        if not any(_may_go(reason, ran) for reason in served.reasons):
             return served
         if served.load.value == "no" and not ran:
             return served  # whatever it would do after that changes no answer
@@ -53,7 +50,7 @@ class Training:
             return served
         found = difference(served, trained, ran=ran)
         told += _told(served, trained, found)
-        if any(_may_go(reason, _RAN) for reason in found.reasons):
+        if any(_may_go(reason, ran) for reason in found.reasons):
             told += self._unseen(served.artifact, needs)
         return found
 
@@ -89,18 +86,20 @@ def difference(served: Verdict, trained: Verdict, *, ran: bool = False) -> Verdi
     if not ran and any(map(_elsewhere, trained.reasons)):
         return served
     known = {(_key(reason), reason.how) for reason in trained.reasons if reason.value == "no"}
-    questions = _RAN if ran else _EVER
     kept = []
     for reason in served.reasons:
         # What fails there on some paths only may be what nobody does, and here on every path all the same.
         alike: tuple[str, ...] = ("proved",) if reason.how == "proved" else ("proved", "likely")
-        if not (_may_go(reason, questions) and any((_key(reason), how) in known for how in alike)):
+        if not (_may_go(reason, ran) and any((_key(reason), how) in known for how in alike)):
             kept.append(reason)
     return judge(served.artifact, served.target, tuple(kept), served.summary, served.notes)
 
 
-def _may_go(reason: Reason, questions: frozenset[Question]) -> bool:
-    return reason.value == "no" and reason.question in questions
+def _may_go(reason: Reason, ran: bool) -> bool:
+    """Whether that it fails in training too can show a failure to be none. That nobody fitted it holds everywhere."""
+    if ran:
+        return reason.value == "no" and reason.question != "same"
+    return reason.value == "no" and reason.question == "predict" and not reason.error.startswith("NotFittedError")
 
 
 def _elsewhere(reason: Reason) -> bool:
