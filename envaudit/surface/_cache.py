@@ -11,32 +11,12 @@ import os
 import posixpath
 import re
 import time
-from contextlib import suppress
 from typing import Final
 
+from envaudit.cache import home, write
 from envaudit.model import Json
 
 _FORM: Final = 1
-
-
-def home(folder: str | None = None) -> str:
-    """The folder of everything that is kept: the one given, else ``$ENVAUDIT_CACHE``, else
-    ``$XDG_CACHE_HOME/envaudit``, else ``~/.cache/envaudit`` (XDG Base Directory Specification)."""
-    user = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return folder or os.environ.get("ENVAUDIT_CACHE") or os.path.join(user, "envaudit")
-
-
-def write(path: str, data: bytes) -> None:
-    """Write a file whole or not at all; where it cannot be written there is none."""
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(temporary, "wb") as stream:
-            stream.write(data)
-        os.replace(temporary, path)
-    except OSError:
-        with suppress(OSError):
-            os.remove(temporary)
 
 
 class Cache:

@@ -164,16 +164,16 @@ def sources(data: bytes) -> object:
 
 def cache(data: bytes) -> object:
     """What is kept between two looks: a page of an index, a wheel's table of contents, a file's facts."""
+    from envaudit.cache import kept
     from envaudit.surface._cache import Cache
-    from envaudit.surface._facts import _read
     from envaudit.surface._index import Index
 
-    kept = Cache(_folder())
-    for path in (kept._page("i", "a"), os.path.join(kept.folder, "w", "members.json")):
+    found = Cache(_folder())
+    for path in (found._page("i", "a"), os.path.join(found.folder, "w", "members.json")):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         Path(path).write_bytes(data)
     entry = _written("entry", zlib.compress(data) if data[:1] == b"[" else data)
-    return Index("i", kept)._kept("a"), kept.listing("w"), _read(entry)
+    return Index("i", found)._kept("a"), found.listing("w"), kept(entry, "entry", 1 << 26)
 
 
 TARGETS = {
