@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from envaudit.model import Artifact, Comparison, RecordedSample, Snapshot, Verdi
 from envaudit.reports import Probe
 
 if TYPE_CHECKING:
-    from envaudit.probing import Execute
+    from envaudit.needs import Needs
+    from envaudit.probing import Correct, Execute
     from envaudit.recording import Record
     from envaudit.sandbox import Expectation
 
@@ -83,6 +84,7 @@ def probe(
     *,
     loader: str | None = None,
     find: str | None = None,
+    imports: bool = False,
     run: bool = False,
     sample: Path | None = None,
     expect: Path | Snapshot | None = None,
@@ -94,10 +96,10 @@ def probe(
     """Read model files without loading them; with a target, predict what will happen to each of them there.
 
     ``loader`` is the call that will read them (default: by the file). ``find`` names a distribution: which of its
-    releases would make them load and predict there (:attr:`Probed.search`)? ``run`` also really loads them there in a
-    sandbox; ``sample`` names a file with input to call them on, ``expect`` one with training's answers to it (or the
-    snapshot that holds them), and ``unsafe`` allows it where there is no sandbox. The other parameters are those of
-    :func:`snapshot`.
+    releases would make them load and predict there (:attr:`Probed.search`)? ``imports`` also imports what they name
+    there, in a sandbox, and corrects the prediction by it; ``run`` also really loads them there, in a sandbox.
+    ``sample`` names a file with input to call them on, ``expect`` one with training's answers to it (or the snapshot
+    that holds them), ``unsafe`` allows both where there is no sandbox. The others are those of :func:`snapshot`.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several, those that cannot
     be read say so in :attr:`Probed.error`.
@@ -109,8 +111,29 @@ def probe(
     paths = _paths(models)
     given = None if sample is None else os.fspath(sample)
     wanted = expect if expect is None or isinstance(expect, Snapshot) else os.fspath(expect)
-    execute = executor(place, options, paths, given, wanted, run=run, unsafe=unsafe)
-    return probing.probe(paths, place, loader=loader, execute=execute, options=options, find=find)
+    correct = importer(place, options, imports=imports, run=run, find=find, unsafe=unsafe)
+    execute = executor(place, options, paths, given, wanted, run=run, unsafe=unsafe and not imports)
+    return probing.probe(paths, place, loader=loader, correct=correct, execute=execute, options=options, find=find)
+
+
+def importer(
+    target: str | None, options: Options, *, imports: bool, run: bool, find: str | None, unsafe: bool
+) -> Correct | None:
+    """How a prediction is corrected by importing in a target what a file names; None where that was not asked for."""
+    if not imports:
+        return None
+    if target is None:
+        raise UsageError("importing needs a target (--in TARGET; here:// is this environment)")
+    if run:
+        raise UsageError("a run imports what it needs, and tells more (--run without --import)")
+    if find is not None:
+        raise UsageError("what is not installed cannot be imported (--find without --import)")
+    from envaudit import sandbox
+
+    def correct(predicted: Verdict, needs: Needs, train: Mapping[str, str] | None) -> Verdict:
+        return sandbox.import_names(predicted, needs, target, train=train, options=options, unsafe=unsafe)
+
+    return correct
 
 
 def executor(

@@ -113,6 +113,7 @@ def probe(
     fail_on: options.Question = "same",
     strict: options.AllAnswered = False,
     verbose: options.Verbose = False,
+    imports: options.Import = False,
     run: options.Run = False,
     sample: options.Sample = None,
     expect: options.Expect = None,
@@ -129,8 +130,9 @@ def probe(
     from envaudit.reports import Report, View, refused, unsure
 
     settings = Options(python, timeout, pull, False, _progress())
-    execute = api.executor(target, settings, list(models), sample, expect, run=run, unsafe=unsafe)
-    result = probing.probe(models, target, loader=loader, execute=execute, options=settings, find=find)
+    correct = api.importer(target, settings, imports=imports, run=run, find=find, unsafe=unsafe)
+    execute = api.executor(target, settings, list(models), sample, expect, run=run, unsafe=unsafe and not imports)
+    result = probing.probe(models, target, loader=loader, correct=correct, execute=execute, options=settings, find=find)
     _clear()
     questions = QUESTIONS[: ("never", *QUESTIONS).index(fail_on)]
     report: Report = registry.module("reports", f"as_{format}").REPORT

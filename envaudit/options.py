@@ -48,6 +48,10 @@ Find = Annotated[
 
 # Really running them
 Run = Annotated[bool, Option(("--run",), "Also really load the files in TARGET, in a sandbox.")]
+Import = Annotated[
+    bool,
+    Option(("--import",), "Also import what the files name in TARGET, in a sandbox; the files are not loaded."),
+]
 Sample = Annotated[
     str | None, Option(("--sample",), "With --run: input to call them on (.npy, .csv or .json).", "FILE")
 ]
@@ -69,7 +73,7 @@ Expect = Annotated[
     ),
 ]
 Unsafe = Annotated[
-    bool, Option(("--unsafe",), "With --run: run where there is no sandbox; the file can then do what you can.")
+    bool, Option(("--unsafe",), "With --run, --import: do it where there is no sandbox; it can then do what you can.")
 ]
 RecordedUnsafe = Annotated[
     bool, Option(("--unsafe",), "With --sample: run where there is no sandbox; the file can then do what you can.")

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 Execute = Callable[[str, str], Verdict]
 """Really loads a file with a loader, and says what happened."""
 
+Correct = Callable[[Verdict, Needs, Mapping[str, str] | None], Verdict]
+"""Corrects a prediction by what importing in the target shows; the last are training's versions by distribution."""
+
 _OLD_LIBRARY: Final = frozenset("__builtin__ copy_reg cPickle cStringIO".split())
 """Modules of Python 2's library that pickles of protocols 0 to 2 name."""
 
@@ -94,6 +97,7 @@ def probe(
     target: str | None = None,
     *,
     loader: str | None = None,
+    correct: Correct | None = None,
     execute: Execute | None = None,
     options: Options | None = None,
     train: Mapping[str, str] | None = None,
@@ -104,10 +108,10 @@ def probe(
 ) -> Probe:
     """Read model files, and predict what will happen to them in a target.
 
-    ``loader`` is the call that will read them (default: by the file); ``execute`` really loads them there; ``train``
-    maps distributions to their versions in training, ``taken`` is a snapshot of the target. ``find`` names a
-    distribution whose releases are searched for some with which the files would work there. With ``training``, what is
-    predicted to fail there too is no reason.
+    ``loader`` is the call that will read them (default: by the file); ``correct`` imports there what they name,
+    ``execute`` really loads them there; ``train`` maps distributions to their versions in training, ``taken`` is a
+    snapshot of the target. ``find`` names a distribution whose releases are searched for some with which the files
+    would work there. With ``training``, what is predicted to fail there too is no reason.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
     unless all are wanted (``whole``).
@@ -140,6 +144,8 @@ def probe(
         predicted = None if place is None else place.predict(needs, path, train)
         if training is not None and predicted is not None:
             predicted = training.difference(predicted, needs)
+        if correct is not None and predicted is not None:
+            predicted = correct(predicted, needs, train)
         executed = None if execute is None else execute(path, needs.loader)
         files.append(Probed(path, summarize(needs), facts(needs), predicted, executed))
     if place is None:

@@ -87,7 +87,7 @@ def _many(probe: Probe, read: list[Probed], place: str, view: View, paint: Paint
         lines += [*_verdict(item, place, view, paint), ""]
     for item in (*broken[IN_FULL:], *open_):
         assert item.verdict is not None
-        words, _ = _says(item.verdict, "there", view.questions)
+        words, _ = _says(item.verdict, "there", view.questions, item.executed is not None)
         lines.append(clip(f"  {words}: {item.artifact}"))
     if fine:
         verb = "is" if len(fine) == 1 else "are"
@@ -99,7 +99,8 @@ def _verdict(item: Probed, place: str, view: View, paint: Paint) -> list[str]:
     """One file in full."""
     verdict = item.verdict
     assert verdict is not None
-    words, color = _says(verdict, f"in {place}", view.questions)
+    ran = item.executed is not None
+    words, color = _says(verdict, f"in {place}", view.questions, ran)
     head = _HEADS[color]
     indent = " " * (len(head) + 2)
     lines = wrap(f"{head}  {item.artifact} {words}", "", indent)
@@ -113,7 +114,7 @@ def _verdict(item: Probed, place: str, view: View, paint: Paint) -> list[str]:
             side = [reason for reason in found if (reason.how == "executed") == executed]
             if side:
                 beside = not executed and len(side) < len(found)
-                lines += ["", *_reasons(question, side, bool(ahead) and question != "load", beside, paint)]
+                lines += ["", *_reasons(question, side, bool(ahead) and question != "load", beside, ran, paint)]
     if item.search is not None:
         lines += ["", *searched(item.search, paint)]
     notes = [line for note in verdict.notes for line in limited(f"note: {note}", "  ", "    ")]
@@ -136,23 +137,24 @@ def _table(item: Probed, verdict: Verdict, paint: Paint) -> Iterator[str]:
         yield line
 
 
-def _reasons(question: Question, found: list[Reason], later: bool, beside: bool, paint: Paint) -> list[str]:
+def _reasons(question: Question, found: list[Reason], later: bool, beside: bool, ran: bool, paint: Paint) -> list[str]:
     """Why a question is not answered with yes: each cause once, with all that it hits. ``later``: something before it
-    fails already; ``beside``: what really happened has been told."""
-    executed = any(reason.how == "executed" for reason in found)
+    fails already; ``beside``: what really happened has been told; ``ran``: the file was really loaded."""
+    executed = ran and any(reason.how == "executed" for reason in found)
     if any(reason.value == "no" for reason in found):
         said = (_BEHIND if executed else _AHEAD)[question]
     else:
         said = f"{question} is unknown"
     title = f"why {said}"
     if beside:
-        title = "what was predicted, without running it"
+        title = "what was predicted, without running it" if ran else "what is predicted beside that"
     elif later and not executed:
         title = "if it did load, this would come next"
     lines = [paint(title, "note")]
     groups: dict[tuple[str, str], list[Reason]] = {}
     for reason in found:
-        groups.setdefault((reason.cause, reason.how), []).append(reason)
+        kind = reason.error if reason.cause == "import-error" else reason.cause  # each import fails in its own way
+        groups.setdefault((kind, reason.how), []).append(reason)
     for reasons in list(groups.values())[:CAUSES]:
         lines += _cause(reasons)
     for reasons in list(groups.values())[CAUSES:]:
@@ -205,8 +207,8 @@ def _color(verdict: Verdict, questions: tuple[Question, ...]) -> str:
     return "error" if refused(verdict, questions) else "warning" if unsure(verdict, questions) else "ok"
 
 
-def _says(verdict: Verdict, place: str, questions: tuple[Question, ...]) -> tuple[str, str]:
-    """The verdict in words, and its colour."""
+def _says(verdict: Verdict, place: str, questions: tuple[Question, ...], ran: bool = False) -> tuple[str, str]:
+    """The verdict in words, and its colour. ``ran``: the file was really loaded."""
     decisive = _decisive(verdict)
     color = _color(verdict, questions)
     if decisive is None and verdict.same.how == "executed":
@@ -214,7 +216,7 @@ def _says(verdict: Verdict, place: str, questions: tuple[Question, ...]) -> tupl
     if decisive is None:
         return f"loads and predicts {place}", color
     answer = verdict.answer(decisive)
-    executed = answer.how == "executed"
+    executed = ran and answer.how == "executed"
     if answer.value == "no":
         if decisive == "load":
             return f"{'did' if executed else 'will'} not load {place}", color

@@ -1,14 +1,16 @@
-"""Run mode: really load a model file in a target, inside a sandbox, and say what happened.
+"""Run mode: really load a model file in a target, inside a sandbox, and say what happened; or, without the file, import
+what it names.
 
-This is the one part of envaudit that lets a model file do anything, and it is never imported unless that was asked
-for (``probe --run``). What the file does there, from a wrong answer to a crash, is an outcome and becomes a verdict;
-an exception means that envaudit could not run it at all. docs/run.md has the whole story.
+This is the one part of envaudit that lets a model file or a package do anything, and it is never imported unless that
+was asked for (``probe --run``, ``probe --import``). What they do there, from a wrong answer to a crash, is an outcome
+and becomes a verdict; an exception means that envaudit could not run it at all. docs/run.md has the whole story.
 """
 
 from __future__ import annotations
 
 import os
-from typing import cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
 
 from envaudit.errors import SandboxError
 from envaudit.evidence import Evidence, Options, Request
@@ -19,11 +21,15 @@ from envaudit.sandbox._outcome import Outcome
 from envaudit.sandbox._samples import of_artifact, read_expectation, read_sample
 from envaudit.sandbox._verdict import verdict
 
+if TYPE_CHECKING:
+    from envaudit.needs import Needs
+
 __all__ = [
     "Expectation",
     "Limits",
     "Sample",
     "execute",
+    "import_names",
     "of_artifact",
     "read_expectation",
     "read_sample",
@@ -85,20 +91,44 @@ def record(
     return Expectation(answers, outcome.form, {method: failed[method] for method in METHODS if method in failed})
 
 
+def import_names(
+    predicted: Verdict,
+    needs: Needs,
+    target: str,
+    *,
+    train: Mapping[str, str] | None = None,
+    options: Options,
+    unsafe: bool = False,
+    limits: Limits | None = None,
+) -> Verdict:
+    """What was predicted of a model file in a target, corrected by importing there all that the file names. The file
+    itself is not looked at. ``train`` maps distributions to their versions in training.
+
+    Raises what :func:`execute` raises.
+    """
+    from envaudit.sandbox import _imports
+
+    names = tuple((item.module, item.name) for item in _imports.wanted(needs))
+    job = Job(predicted.artifact, needs.loader, None, None, limits or Limits(), names, needs.protocol or 0)
+    outcome, notes = _run(job, target, options, unsafe)
+    return _imports.correct(predicted, needs, train, job, outcome, notes)
+
+
 def _run(job: Job, target: str, options: Options, unsafe: bool) -> tuple[Outcome, tuple[str, ...]]:
     from envaudit.take import resolve
 
     if job.loader not in LOADERS:
         raise SandboxError(f"unknown loader {job.loader!r}; known are {', '.join(LOADERS)}")
-    if not os.path.isfile(job.model):
+    if job.names is None and not os.path.isfile(job.model):
         raise SandboxError(f"{job.model}: no such file")
-    if not os.access(job.model, os.R_OK):
+    if job.names is None and not os.access(job.model, os.R_OK):
         raise SandboxError(f"{job.model}: permission denied")
+    doing = f"loading {job.model}" if job.names is None else f"importing what {job.model} names"
     kind, reference = resolve(target)
     if kind.kind in ("image", "container"):
         evidence = _container.gather(kind.kind, reference, options)
         place = _container.place_of(kind.kind, reference, evidence, options)
-        options.progress(f"loading {job.model} in {target}")
+        options.progress(f"{doing} in {target}")
         return _container.run(job, place, options)
     if kind.kind in ("requirements", "pylock"):
         from envaudit.targets import _local as interpreters
@@ -108,6 +138,7 @@ def _run(job: Job, target: str, options: Options, unsafe: bool) -> tuple[Outcome
     elif kind.kind in ("venv", "python", "here"):
         evidence = cast(Evidence, kind.gather(reference, Request(), options))
     else:
-        raise SandboxError(f"{target}: a model cannot be run in a {kind.kind}; name an environment or an image")
-    options.progress(f"loading {job.model} in {target}")
+        what = "a model cannot be run" if job.names is None else "nothing can be imported"
+        raise SandboxError(f"{target}: {what} in a {kind.kind}; name an environment or an image")
+    options.progress(f"{doing} in {target}")
     return _local.run(job, _local.place_of(evidence), unsafe=unsafe)

@@ -121,7 +121,7 @@ def _settings(client: Any, job: Job, place: Place, name: str, source: bytes, cop
     limits = job.limits
     mounts = [
         Mount(f"{THERE}/{os.path.basename(path)}", path, type="bind", read_only=True)
-        for path in ([] if copied else _local.companions(job.model))
+        for path in ([] if copied else job.files)
     ]
     host = client.create_host_config(
         network_mode="none",
@@ -157,7 +157,7 @@ def _settings(client: Any, job: Job, place: Place, name: str, source: bytes, cop
 
 def _copy(client: Any, container: str, job: Job) -> None:
     """Put the model file into the container, readable for its user."""
-    for path in _local.companions(job.model):
+    for path in job.files:
         client.put_archive(container, THERE, _archive(path))
 
 

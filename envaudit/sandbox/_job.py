@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final, NamedTuple
 
 from envaudit.evidence import MIB
@@ -52,13 +53,27 @@ class Expectation(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One run of one model file."""
+    """One run of one model file, or a look for the names that it asks for."""
 
     model: str
     loader: str
     sample: Sample | None
     expect: Expectation | None
     limits: Limits
+    names: tuple[tuple[str, str], ...] | None = None
+    """``(module, qualified name)`` in the order of the file: these are looked for, and the file itself stays here."""
+    protocol: int = 0
+    """Of the pickle that asks for them."""
+
+    @property
+    def files(self) -> list[str]:
+        """What the place has to be given: the model file, and beside it the arrays that joblib before 0.10 wrote into
+        files of their own."""
+        if self.names is not None:
+            return []
+        folder, name = os.path.split(os.path.abspath(self.model))
+        beside = sorted(other for other in os.listdir(folder) if other.startswith(f"{name}_") and ".npy" in other)
+        return [os.path.join(folder, other) for other in (name, *beside)]
 
 
 class Raw(NamedTuple):

@@ -51,8 +51,9 @@ def run(job: Job, place: Place, *, unsafe: bool) -> tuple[_outcome.Outcome, tupl
         wrapper = _bubblewrap.find(as_nobody := _is_open(place))
     except SandboxError as error:
         if not unsafe:
+            what = "a model file" if job.names is None else "what is imported"
             raise SandboxError(
-                f"{error}; without it a model file could do anything here: --unsafe runs it all the same,"
+                f"{error}; without it {what} could do anything here: --unsafe runs it all the same,"
                 " or name a container image as the target"
             ) from None
         return _unsafe(job, place), (f"ran without a sandbox (--unsafe): {error}",)
@@ -94,7 +95,7 @@ def _wrapped(job: Job, place: Place, wrapper: _bubblewrap.Wrapper) -> _outcome.O
     source, token = _outcome.script(job, model, path=[], user=wrapper.user, limits=_limits(job, user))
     settings = {**environ(), "TMPDIR": "/tmp"}  # noqa: S108
     shown = [os.path.abspath(place.python), *place.path, *settings.get("LD_LIBRARY_PATH", "").split(os.pathsep)]
-    with _readable(job.model, wrapper) as files:
+    with _readable(job.files, wrapper) as files:
         command = wrapper.command(
             [path for path in shown if os.path.isabs(path)],
             [(path, f"{THERE}/{os.path.basename(name)}") for name, path in files],
@@ -111,20 +112,12 @@ def _wrapped(job: Job, place: Place, wrapper: _bubblewrap.Wrapper) -> _outcome.O
     return outcome
 
 
-def companions(model: str) -> list[str]:
-    """The model file, and beside it the arrays that joblib before 0.10 wrote into files of their own."""
-    folder, name = os.path.split(os.path.abspath(model))
-    beside = sorted(other for other in os.listdir(folder) if other.startswith(f"{name}_") and ".npy" in other)
-    return [os.path.join(folder, other) for other in (name, *beside)]
-
-
 @contextmanager
-def _readable(model: str, wrapper: _bubblewrap.Wrapper) -> Iterator[list[tuple[str, str]]]:
+def _readable(files: list[str], wrapper: _bubblewrap.Wrapper) -> Iterator[list[tuple[str, str]]]:
     """``(name, path)`` of files that the sandbox's user can read: copies of those that only this user can."""
     import shutil
     import tempfile
 
-    files = companions(model)
     if wrapper.user is None or all(os.stat(path).st_mode & 0o004 for path in files):
         yield [(path, path) for path in files]
         return

@@ -38,6 +38,14 @@ class Failure(NamedTuple):
         return self.text.partition("\n")[0]
 
 
+class Missing(NamedTuple):
+    """A name that was not found."""
+
+    failure: Failure
+    imported: bool
+    """Whether its module could be imported."""
+
+
 class Outcome(NamedTuple):
     """How one run ended and what was told on the way."""
 
@@ -56,6 +64,10 @@ class Outcome(NamedTuple):
     failed: dict[str, Failure] = {}  # noqa: RUF012
     """Methods that raised."""
     answers: dict[str, Json] = {}  # noqa: RUF012
+    missing: dict[int, Missing] = {}  # noqa: RUF012
+    """Names that were not found, by their place in :attr:`Job.names`."""
+    sought: int = 0
+    """How many names were looked for; of the last one nothing more is known unless all was done."""
     cut: frozenset[str] = frozenset()
     """Methods of whose answer only the first rows were told."""
     untold: dict[str, Failure] = {}  # noqa: RUF012
@@ -86,7 +98,7 @@ class Outcome(NamedTuple):
 
 
 def script(job: Job, model: str, *, path: list[str], user: int | None, limits: dict[str, int]) -> tuple[bytes, bytes]:
-    """The runner with its call appended, and the token that will frame the reply.
+    """The runner with its work and its call appended, and the token that will frame the reply.
 
     ``model`` is the path of the file there, ``path`` what is put before ``sys.path``, ``user`` the user to become,
     ``limits`` names of ``RLIMIT_...`` and their values.
@@ -98,8 +110,10 @@ def script(job: Job, model: str, *, path: list[str], user: int | None, limits: d
         data = base64.b64encode(job.sample.data).decode("ascii")
         sample = {"kind": job.sample.kind, "rows": job.sample.rows, "columns": job.sample.columns, "data": data}
     request = {
-        "model": model,
-        "size": os.path.getsize(job.model),
+        "model": model if job.names is None else None,
+        "size": os.path.getsize(job.model) if job.names is None else None,
+        "names": job.names,
+        "protocol": job.protocol,
         "loader": job.loader,
         "sample": sample,
         "methods": list(job.expect.answers) if job.expect is not None else None,
@@ -110,10 +124,17 @@ def script(job: Job, model: str, *, path: list[str], user: int | None, limits: d
         "limits": {"CORE": 0, "FSIZE": job.limits.disk, **limits},
     }
     token = "envaudit-" + os.urandom(16).hex()
-    with open(os.path.join(os.path.dirname(__file__), "runner.py"), "rb") as stream:
-        source = stream.read()
+    source, work = _source("runner.py"), "work"
+    if job.names is not None:
+        source, work = source + _source("finder.py"), "find_names"
     encoded = base64.b64encode(json.dumps(request).encode()).decode("ascii")
-    return source + f"\n_main({encoded!r}, {token!r})\n".encode(), token.encode()
+    return source + f"\n_main({encoded!r}, {token!r}, {work})\n".encode(), token.encode()
+
+
+def _source(name: str) -> bytes:
+    """One of the scripts that are sent; it ends in a newline."""
+    with open(os.path.join(os.path.dirname(__file__), name), "rb") as stream:
+        return stream.read()
 
 
 def read(raw: Raw, token: bytes) -> Outcome:
@@ -146,7 +167,7 @@ def read(raw: Raw, token: bytes) -> Outcome:
 
 def _with_messages(outcome: Outcome, messages: list[Json]) -> Outcome:
     failed, answers, untold = dict[str, Failure](), dict[str, Json](), dict[str, Failure]()
-    cut, warnings = set[str](), list[str]()
+    cut, warnings, missing = set[str](), list[str](), dict[int, Missing]()
     for message in messages:
         if not isinstance(message, dict):
             continue
@@ -159,6 +180,13 @@ def _with_messages(outcome: Outcome, messages: list[Json]) -> Outcome:
             outcome = outcome._replace(form=message["form"])
         elif "warning" in message:
             warnings.append(_text(message["warning"]))
+        elif "finding" in message:
+            outcome = outcome._replace(sought=_integer(message["finding"]) + 1)
+        elif "missing" in message:
+            like = missing.get(_integer(message["like"])) if "like" in message else None
+            found = like if failure is None else Missing(failure, message.get("imported") is True)
+            if found is not None:
+                missing[_integer(message["missing"])] = found
         elif "failed" in message and failure is not None:
             failed[_text(message["failed"])] = failure
         elif "answered" in message:
@@ -172,7 +200,12 @@ def _with_messages(outcome: Outcome, messages: list[Json]) -> Outcome:
         elif failure is not None:
             outcome = outcome._replace(failure=failure)
     return outcome._replace(
-        failed=failed, answers=answers, untold=untold, cut=frozenset(cut), warnings=tuple(warnings[:_LISTED])
+        failed=failed,
+        answers=answers,
+        untold=untold,
+        missing=missing,
+        cut=frozenset(cut),
+        warnings=tuple(warnings[:_LISTED]),
     )
 
 

@@ -31,7 +31,7 @@ _FAULT: Final = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?
 """A line of faulthandler's report."""
 
 
-class _End(NamedTuple):
+class End(NamedTuple):
     """Why it went no further."""
 
     cause: str
@@ -47,7 +47,7 @@ def verdict(job: Job, target: str, outcome: Outcome, notes: tuple[str, ...] = ()
     reasons: tuple[Reason, ...]
     if load is _NO:
         predict = same = _NO
-        end = _end(job, outcome)
+        end = ending(job, outcome)
         reasons = (_reason("load", "no", end, f"{job.loader}: {end.explanation}"),)
     else:
         predict, reasons = _predict(job, outcome)
@@ -61,7 +61,7 @@ def verdict(job: Job, target: str, outcome: Outcome, notes: tuple[str, ...] = ()
         same,
         reasons,
         summary=_summary(outcome),
-        notes=(*notes, *_notes(outcome)),
+        notes=(*notes, *notes_of(outcome)),
     )
 
 
@@ -69,7 +69,7 @@ def _summary(outcome: Outcome) -> str:
     return f"an object of the class {outcome.loaded}" if outcome.was_loaded else ""
 
 
-def _notes(outcome: Outcome) -> tuple[str, ...]:
+def notes_of(outcome: Outcome) -> tuple[str, ...]:
     notes = [f"warned: {text.partition(chr(10))[0]}" for text in outcome.warnings]
     if outcome.form is not None:
         words = {"frame": "a pandas DataFrame", "array": "a numpy array", "list": "a list"}
@@ -84,26 +84,26 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
 def _predict(job: Job, outcome: Outcome) -> tuple[Answer, tuple[Reason, ...]]:
     if job.sample is None and outcome.was_done:
         words = "nothing was called, because no sample was given"
-        end = _End("no-sample", words, words, fix="--sample FILE gives one (.npy, .csv or .json)")
+        end = End("no-sample", words, words, fix="--sample FILE gives one (.npy, .csv or .json)")
         return _UNKNOWN, (_reason("predict", "unknown", end),)
     if outcome.phase == "sample":
-        end = _end(job, outcome)
+        end = ending(job, outcome)
         return _UNKNOWN, (
             _reason("predict", "unknown", end._replace(cause="sample"), "the sample cannot be made there"),
         )
     reasons = []
     for method, failure in outcome.failed.items():
-        end = _raised(job, failure)
+        end = raised(job, failure)
         reasons.append(_reason("predict", "no", end, f"{method} of the sample: {end.explanation}", method))
     if not outcome.was_done:
-        end = _end(job, outcome)
+        end = ending(job, outcome)
         words = f"{outcome.method or 'looking at the object'}: {end.explanation}"
         reasons.append(_reason("predict", "no", end, words, outcome.method))
     if reasons:
         return _NO, tuple(reasons)
     if not outcome.answers and not outcome.untold:
         words = f"an object of the class {outcome.loaded} has none of the methods that envaudit calls"
-        return _UNKNOWN, (_reason("predict", "unknown", _End("nothing-to-call", words, words)),)
+        return _UNKNOWN, (_reason("predict", "unknown", End("nothing-to-call", words, words)),)
     return _YES, ()
 
 
@@ -114,29 +114,29 @@ def _same(job: Job, outcome: Outcome, predict: Answer) -> tuple[Answer, tuple[Re
     if job.expect is None:
         words = "there are no answers of the training environment to compare with"
         fix = "--expect FILE gives them; envaudit snapshot --model FILE --sample FILE records them in training"
-        return _UNKNOWN, (_reason("same", "unknown", _End("no-expectation", words, words, fix=fix)),)
+        return _UNKNOWN, (_reason("same", "unknown", End("no-expectation", words, words, fix=fix)),)
     reasons = []
     for method, expected in job.expect.answers.items():
         if method not in outcome.answers:
             failure = outcome.untold.get(method)
             words = f"what {method} answers cannot be compared" + (f": {failure.line}" if failure else "")
-            reasons.append(_reason("same", "unknown", _End("no-comparison", words, words), subject=method))
+            reasons.append(_reason("same", "unknown", End("no-comparison", words, words), subject=method))
             continue
         value, words = _answers.judge(expected, outcome.answers[method], method in outcome.cut)
         if value == "no":
             what = f"{method} answers the sample differently than in training"
-            reasons.append(_reason("same", "no", _End("different-answers", f"{method}: {words}", what), subject=method))
+            reasons.append(_reason("same", "no", End("different-answers", f"{method}: {words}", what), subject=method))
         elif value == "unknown":
             words = f"what {method} answers cannot be compared as a whole: {words}"
             fix = "record the answers to a sample of fewer rows: short answers are kept whole"
-            reasons.append(_reason("same", "unknown", _End("no-comparison", words, words, fix=fix), subject=method))
+            reasons.append(_reason("same", "unknown", End("no-comparison", words, words, fix=fix), subject=method))
     if any(reason.value == "no" for reason in reasons):
         return _NO, tuple(reasons)
     return (_UNKNOWN if reasons else _YES), tuple(reasons)
 
 
 def _reason(
-    question: Question, value: Literal["no", "unknown"], end: _End, explanation: str = "", subject: str = ""
+    question: Question, value: Literal["no", "unknown"], end: End, explanation: str = "", subject: str = ""
 ) -> Reason:
     return Reason(
         question,
@@ -151,10 +151,10 @@ def _reason(
     )
 
 
-def _end(job: Job, outcome: Outcome) -> _End:
+def ending(job: Job, outcome: Outcome) -> End:
     """Why the run stopped before it was done."""
     if outcome.failure is not None:
-        return _raised(job, outcome.failure)
+        return raised(job, outcome.failure)
     where = tuple(f"{found['file']}:{found['line']} in {found['name']}" for found in _FAULT.finditer(outcome.stderr))
     where = where[:_FRAMES]  # faulthandler tells the innermost first
     if outcome.ended == "time-out":
@@ -163,20 +163,20 @@ def _end(job: Job, outcome: Outcome) -> _End:
         return _killed(job, outcome, where)
     if outcome.ended == "exit":
         words = f"the process ended by itself with exit code {outcome.code}"
-        return _End("exit", words, words, _said(outcome))
+        return End("exit", words, words, _said(outcome))
     if outcome.ended == "too-much":
         words = "it wrote more than an answer can be"
-        return _End("broken-reply", words, words)
+        return End("broken-reply", words, words)
     words = "the process was ended without an answer"
-    return _End("crash", words, words, _said(outcome))
+    return End("crash", words, words, _said(outcome))
 
 
-def _late(job: Job, where: tuple[str, ...]) -> _End:
+def _late(job: Job, where: tuple[str, ...]) -> End:
     words = f"not finished after {job.limits.seconds:g} seconds"
-    return _End("time-out", words, f"it was {words}, which is the limit", where)
+    return End("time-out", words, f"it was {words}, which is the limit", where)
 
 
-def _killed(job: Job, outcome: Outcome, where: tuple[str, ...]) -> _End:
+def _killed(job: Job, outcome: Outcome, where: tuple[str, ...]) -> End:
     try:
         name = signal.Signals(outcome.code).name
     except ValueError:
@@ -187,12 +187,12 @@ def _killed(job: Job, outcome: Outcome, where: tuple[str, ...]) -> _End:
     if starved or (name == "SIGABRT" and "bad_alloc" in outcome.stderr):
         return _starved(job, "Killed" if starved else "std::bad_alloc", where)
     words = f"{_SIGNALS.get(name, 'Killed by a signal')} ({name})"
-    return _End("crash", words, f"the process was ended by {name}", where or _said(outcome))
+    return End("crash", words, f"the process was ended by {name}", where or _said(outcome))
 
 
-def _starved(job: Job, error: str, where: tuple[str, ...]) -> _End:
+def _starved(job: Job, error: str, where: tuple[str, ...]) -> End:
     words = f"it needs more than the {job.limits.memory / 1024 / MIB:g} GiB of memory that are the limit"
-    return _End("out-of-memory", error, words, where)
+    return End("out-of-memory", error, words, where)
 
 
 def _said(outcome: Outcome) -> tuple[str, ...]:
@@ -200,15 +200,15 @@ def _said(outcome: Outcome) -> tuple[str, ...]:
     return tuple(line for line in outcome.stderr.splitlines() if line.strip())[-_FRAMES:]
 
 
-def _raised(job: Job, failure: Failure) -> _End:
+def raised(job: Job, failure: Failure) -> End:
     evidence = (*failure.frames[-_FRAMES:], *(line for line in failure.text.splitlines()[1:11] if line.strip()))
     if failure.memory:
         return _starved(job, failure.line, evidence)
     if job.loader == "torch.load" and "weights_only" in failure.text:
         why = "torch reads only tensors there unless it is told otherwise"
         fix = "--loader 'torch.load(weights_only=False)', where the serving code says so too and you trust the file"
-        return _End("loader-policy", failure.line, why, evidence, fix)
-    return _End(_cause(failure), failure.line, f"{failure.type} is raised", evidence)
+        return End("loader-policy", failure.line, why, evidence, fix)
+    return End(_cause(failure), failure.line, f"{failure.type} is raised", evidence)
 
 
 def _cause(failure: Failure) -> str:

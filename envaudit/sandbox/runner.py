@@ -2,8 +2,9 @@
 
 It is sent to ``python -B -`` on standard input with one call of ``_main`` appended; envaudit itself never imports it.
 Rules of this file, each held by a test: standard library only (the loader is the target's own, imported by name), it
-runs on Python 3.6 and newer, and the reply stands between two random tokens. The model is loaded in a forked child, so
-that a crash, a time-out or an out-of-memory kill is something to report and not the end of the report.
+runs on Python 3.6 and newer, and the reply stands between two random tokens. The work is done in a forked child, so
+that a crash, a time-out or an out-of-memory kill is something to report and not the end of the report. It may be other
+work than to load a file: finder.py, sent behind this one, looks up names.
 
 Request and reply are JSON; their keys are documented in docs/run.md.
 """
@@ -35,10 +36,12 @@ TEXT_CAP = 4000  # characters of one message
 BLOCK = 65536
 
 
-def described(error: BaseException) -> Dict[str, Any]:
-    """An exception as Python would print it, and where in the target's files it was raised."""
+def described(error: Any) -> Any:
+    """An exception as Python would print it, and where in the target's files it was raised; else what repr says."""
     import traceback
 
+    if not isinstance(error, BaseException):
+        return repr(error)
     try:
         lines = traceback.format_exception_only(type(error), error)
     except BaseException:
@@ -178,6 +181,9 @@ def callables(model: Any, wanted: Optional[List[str]]) -> List[Any]:
     return [(name, lambda values, name=name: getattr(model, name)(values)) for name in wanted]
 
 
+Work = Callable[[Dict[str, Any], Callable[..., None]], None]  # of a request; tells each step
+
+
 def work(request: Dict[str, Any], tell: Callable[..., None]) -> None:
     """Load the model and call it, telling each step before it is taken."""
     tell(phase="import")
@@ -196,13 +202,13 @@ def work(request: Dict[str, Any], tell: Callable[..., None]) -> None:
             try:
                 answer = function(values)
             except Exception as error:
-                tell(failed=name, exception=described(error))
+                tell(failed=name, exception=error)
                 continue
             try:
                 answer, cut = plain(answer)
                 tell(answered=name, value=answer, cut=cut)
             except Exception as error:
-                tell(answered=name, exception=described(error))
+                tell(answered=name, exception=error)
     tell(phase="done")
 
 
@@ -221,7 +227,7 @@ def limit(limits: Dict[str, int]) -> None:
             resource.setrlimit(kind, (value, value))
 
 
-def child(request: Dict[str, Any], told: int, said: int) -> None:
+def child(request: Dict[str, Any], work: Work, told: int, said: int) -> None:
     """What runs in the forked child; never returns."""
     import faulthandler
     import importlib
@@ -229,7 +235,7 @@ def child(request: Dict[str, Any], told: int, said: int) -> None:
     import warnings
 
     def tell(**message: Any) -> None:
-        data = json.dumps(message, default=repr).encode("ascii") + b"\n"
+        data = json.dumps(message, default=described).encode("ascii") + b"\n"
         while data:
             data = data[os.write(told, data) :]
 
@@ -267,7 +273,7 @@ def child(request: Dict[str, Any], told: int, said: int) -> None:
         try:
             work(request, tell)
         except BaseException as error:
-            tell(exception=described(error))
+            tell(exception=error)
         status = 0
     finally:
         os._exit(status)
@@ -289,7 +295,7 @@ def oom_kills() -> int:
 class Watch:
     """Watches the child from its start to its end: what it tells, what it prints, how it ends."""
 
-    def __init__(self, request: Dict[str, Any]) -> None:
+    def __init__(self, request: Dict[str, Any], work: Work) -> None:
         self.streams = {}  # type: Dict[int, bytearray]
         self.deadline = time.monotonic() + request["seconds"]
         told, tell = os.pipe()
@@ -298,7 +304,7 @@ class Watch:
         if not self.child:
             os.close(told)
             os.close(said)
-            child(request, tell, say)
+            child(request, work, tell, say)
         os.close(tell)
         os.close(say)
         self.told, self.said = told, said
@@ -345,11 +351,13 @@ class Watch:
                 kill(self.child, signal.SIGKILL)
 
 
-def serve(request: Dict[str, Any]) -> Dict[str, Any]:
+def serve(request: Dict[str, Any], work: Work) -> Dict[str, Any]:
     """Run one request (see docs/run.md) and return the reply as JSON-plain values."""
     try:
-        with open(request["model"], "rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
+        size = None
+        if request["model"] is not None:
+            with open(request["model"], "rb") as stream:
+                size = os.fstat(stream.fileno()).st_size
     except OSError as error:
         return {"unreadable": error.strerror or str(error)}
     if size != request["size"]:
@@ -360,7 +368,7 @@ def serve(request: Dict[str, Any]) -> Dict[str, Any]:
     limits["CPU"] = int(request["seconds"] * (os.cpu_count() or 1)) + 1
     request = dict(request, limits=limits)
     kills, started = oom_kills(), time.monotonic()
-    watch = Watch(request)
+    watch = Watch(request, work)
     reply = watch.end()
     messages = []
     for line in bytes(watch.streams[watch.told]).split(b"\n"):
@@ -379,10 +387,10 @@ def serve(request: Dict[str, Any]) -> Dict[str, Any]:
     return reply
 
 
-def _main(request: str, token: str) -> None:
-    """Entry point: the request as base64 of JSON, the token that frames the reply."""
+def _main(request: str, token: str, work: Work = work) -> None:
+    """Entry point: the request as base64 of JSON, the token that frames the reply, and what the child is to do."""
     try:
-        reply = serve(json.loads(binascii.a2b_base64(request).decode("utf-8")))
+        reply = serve(json.loads(binascii.a2b_base64(request).decode("utf-8")), work)
     except Exception as error:
         reply = {"error": f"{type(error).__name__}: {error}"}
     data = ("\n" + token + "\n" + json.dumps(reply) + "\n" + token + "\n").encode("ascii")
