@@ -19,7 +19,10 @@ def collect(evidence: Evidence) -> Iterator[Component | Gap]:
     yield _os_release(evidence)
     yield _libc(evidence)
     yield Component("machine", "machine", None, {"architecture": found["machine"]})
-    yield Component("kernel", "kernel", found["release"], {"system": found["sysname"]})
+    if not found["release"]:
+        yield Gap("kernel", None, "only a running system tells its kernel")
+    else:
+        yield Component("kernel", "kernel", found["release"], {"system": found["sysname"]})
 
 
 def _os_release(evidence: Evidence) -> Component | Gap:

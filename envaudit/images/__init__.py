@@ -2,6 +2,8 @@
 
     Source (registry, archive, layout, engine) --layers--> index of each --union--> one file tree --gather--> Evidence
 
-``sources`` of bytes: :mod:`registry <envaudit.images.registry>`, :mod:`layout <envaudit.images.layout>` (OCI layouts and
-archives, what ``docker save`` writes). What they share is :mod:`source <envaudit.images.source>`.
+Sources of bytes are :mod:`registry <envaudit.images.registry>` and :mod:`layout <envaudit.images.layout>` (OCI layouts
+and archives, what ``docker save`` writes); :mod:`open <envaudit.images.open>` makes one :mod:`tree
+<envaudit.images.tree>` of their layers, and :mod:`interpreter <envaudit.images.interpreter>` says what the Python in it
+would say of itself.
 """

@@ -26,7 +26,7 @@ _MACHINES: Final = {
 _INTERPRETER: Final = 3
 _VERSION: Final = re.compile(rb"\0(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?\+?)\0")
 _COMPILER: Final = re.compile(rb"\0\n?\[((?:GCC|Clang) [^\]\0]{1,60})\]")
-_GLIBC: Final = re.compile(rb"GNU C Library \([^\n]{1,100}\) (?:stable|development|release)[^\n]{0,20} version (\d+\.\d+)")
+_GLIBC: Final = re.compile(rb"GNU C Library \([^\n]{1,100}\) (?:stable|development) release version (\d+\.\d+)")
 
 
 def drawn(data: bytes) -> dict[str, Json] | None:

@@ -96,7 +96,7 @@ class Way:
         return bool(self._plain) or self._before(position).position > here
 
     def _before(self, position: int) -> Mark:
-        return next(mark for mark in reversed(self._marks) if mark.position <= position)
+        return max((mark for mark in self._marks if mark.position <= position), key=lambda mark: mark.position)
 
     def _note(self, position: int, stored: int, unpacker: Any) -> None:
         if position - self._marks[-1].position >= self._apart:
@@ -154,7 +154,7 @@ def _all(read: Read, data: bytes | memoryview) -> Blocks:
 
 
 def _gunzipped(read: Read, data: bytes | memoryview, mark: Mark, note: Callable[[int, int, Any], None]) -> Blocks:
-    """Any number of gzip members (RFC 1952, section 2.2), from a mark on; what follows them and is none is passed over."""
+    """Any number of gzip members (RFC 1952, section 2.2), from a mark on; what follows and is none is passed over."""
     position, stored, unpacker = mark
     unpacker = unpacker or zlib.decompressobj(wbits=31)
     while data:

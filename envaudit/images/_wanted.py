@@ -1,7 +1,8 @@
 """Which files of a layer are worth keeping when it is read once, before it is known which Python of the image counts.
 
-A request's ``{site}`` and ``{prefix}`` stand for places that only the whole tree tells, and an absolute pattern may lead
-through symbolic links of other layers. So a path is wanted where its end fits; what does not belong is passed over later.
+A request's ``{site}`` and ``{prefix}`` stand for places that only the whole tree tells, and an absolute pattern may
+lead through symbolic links of other layers. So a path is wanted where its end fits; what does not belong is passed over
+later.
 """
 
 from __future__ import annotations

@@ -68,12 +68,13 @@ class LayerContents:
         kept = self._kept.get((file.layer, file.offset))
         return self.read(file) if kept is None else kept
 
-    def ahead(self, files: Iterable[File]) -> None:
-        """Read files, every layer once, and hold them."""
+    def ahead(self, files: Iterable[File], *, whole: bool = True) -> None:
+        """Read files, every layer once, and hold them; not ``whole``: those of which nothing was kept."""
         wanted: dict[Layer, list[File]] = {}
         for file in dict.fromkeys(files):
-            known = self._held.get(file) or self._kept.get((file.layer, file.offset)) or b""
-            if file.offset >= 0 and len(known) < file.size <= _LARGEST:
+            known = self._held.get(file) or self._kept.get((file.layer, file.offset))
+            enough = known is not None and (not whole or len(known) == file.size)
+            if not enough and file.offset >= 0 and 0 < file.size <= _LARGEST:
                 wanted.setdefault(file.layer, []).append(file)
         if not wanted:
             return

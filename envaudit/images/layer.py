@@ -28,7 +28,8 @@ _OPAQUE: Final = ".wh..wh..opq"
 _OWN: Final = ".wh..wh."
 """What AUFS notes for itself."""
 _BYTECODE: Final = "__pycache__"
-_BINARIES: Final = re.compile(r"(?:python|pypy)3?\.?\d*t?d?|libpython3\.\d+t?d?m?\.so[.\d]*|libc(?:\.so\.6|-2\.\d+\.so)")
+_BINARIES: Final = re.compile(r"python3?(?:\.\d+)?m?t?d?|libpython3\.\d+[mtd]*\.so[.\d]*|libc(?:\.so\.6|-2\.\d+\.so)")
+"""Programs called python, the library that some of them load, and glibc."""
 _LARGEST_BINARY: Final = 256 * 1024 * 1024
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from envaudit.images.source import Layer
 from envaudit.model import Json
@@ -29,6 +29,15 @@ class File(NamedTuple):
     """Seconds since the epoch."""
 
 
+class DiskFile(NamedTuple):
+    """A regular file of this machine."""
+
+    path: str
+    size: int
+    mtime: float
+    """Seconds since the epoch."""
+
+
 class Special(NamedTuple):
     """A device or a pipe: it takes the name of what it replaces, and is never opened."""
 
@@ -43,25 +52,27 @@ class Folder(Protocol):
         """The names in it."""
 
 
-Entry = File | Special | str | Folder
+Regular = File | DiskFile
+Entry = Regular | Special | str | Folder
 """A string is a symbolic link's target."""
+_NO_FOLDER: Final = (File, DiskFile, Special, str)
 
 
 class Contents(Protocol):
-    """Where the contents of files come from."""
+    """Where the contents of files come from: all of a tree's files are of the kind that it knows."""
 
-    def read(self, file: File) -> bytes:
+    def read(self, file: Any) -> bytes:
         """All bytes of a file. Raises OSError where they cannot be read."""
 
-    def beginning(self, file: File) -> bytes:
+    def beginning(self, file: Any) -> bytes:
         """At least as much of a file as the request wanted that the tree was read for. Raises OSError."""
 
-    def binary(self, file: File) -> Json | None:
+    def binary(self, file: Any) -> Json | None:
         """What the binary of a Python or a C library says of itself (:mod:`envaudit.images._binary`); None of any other
         file."""
 
-    def ahead(self, files: Iterable[File]) -> None:
-        """Told which files will be read next, so that it takes one round."""
+    def ahead(self, files: Iterable[Any], *, whole: bool = True) -> None:
+        """Told which files will be read next, so that it takes one round; not ``whole``: only their beginning."""
 
 
 def walk(root: Folder, path: str, follow: bool = True) -> tuple[Entry, str]:
@@ -75,7 +86,7 @@ def walk(root: Folder, path: str, follow: bool = True) -> tuple[Entry, str]:
         name = rest.pop()
         if name == ".":
             continue
-        if isinstance(found, (File, Special, str)):
+        if isinstance(found, _NO_FOLDER):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         if name == "..":
             found = stack.pop()[0] if stack else root
@@ -91,8 +102,6 @@ def walk(root: Folder, path: str, follow: bool = True) -> tuple[Entry, str]:
                 found, stack = root, []
             rest += [part for part in reversed(node.split("/")) if part]
             continue
-        if isinstance(found, (File, Special, str)):  # for the type checker: ruled out above
-            raise NotADirectoryError(path)
         stack.append((found, name))
         found = node
     return found, "/" + "/".join(name for _, name in stack)
@@ -124,10 +133,10 @@ class Tree:
         """The names in a folder. Raises OSError."""
         return list(self._folder(path.rstrip("/")))
 
-    def file(self, path: str) -> File:
+    def file(self, path: str) -> Regular:
         """The regular file at a path. Raises OSError."""
         found = self.entry(path)
-        if isinstance(found, File):
+        if isinstance(found, (File, DiskFile)):
             return found
         if isinstance(found, Special):
             raise OSError(errno.ENXIO, "a device or a pipe, which is not read", path)
@@ -136,7 +145,7 @@ class Tree:
     def is_file(self, path: str) -> bool:
         """Whether there is a regular file."""
         try:
-            return isinstance(self.entry(path), File)
+            return isinstance(self.entry(path), (File, DiskFile))
         except OSError:
             return False
 
@@ -167,15 +176,15 @@ class Tree:
         except OSError:
             return None
 
-    def ahead(self, paths: Iterable[str]) -> None:
-        """Told which files will be read next."""
+    def ahead(self, paths: Iterable[str], *, whole: bool = True) -> None:
+        """Told which files will be read next; not ``whole``: only their beginning."""
         found = []
         for path in paths:
             try:
                 found.append(self.file(path))
             except OSError:  # noqa: PERF203  (who reads it hears of it)
                 continue
-        self.contents.ahead(found)
+        self.contents.ahead(found, whole=whole)
 
     def _folder(self, path: str) -> Folder:
         """A folder by its path without a slash at the end; the same ones are asked for again and again."""
@@ -183,7 +192,7 @@ class Tree:
         if known is None:
             try:
                 found, _ = walk(self.root, path)
-                if isinstance(found, (File, Special, str)):
+                if isinstance(found, _NO_FOLDER):
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
                 known = found
             except OSError as error:

@@ -81,7 +81,7 @@ def _facts(interpreter: dict[str, Json]) -> dict[str, Json]:
     platform = Platform(_version(interpreter), interpreter["machine"])
     libc = interpreter["libc"] or ("musl" if "musl" in (interpreter["extension_suffix"] or "") else "")
     return {
-        "builtins": interpreter["builtin_modules"],
+        "builtins": interpreter.get("builtin_modules"),
         "suffix": interpreter["extension_suffix"],
         "platform": platform._replace(libc=libc) if libc else platform,
     }

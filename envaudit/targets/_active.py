@@ -23,7 +23,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from envaudit.model import Json
+from envaudit.evidence import Evidence, Request
+from envaudit.model import Environment, Json
+from envaudit.targets import _live
 
 _PYTHON: Final = re.compile(r"(python|pypy)[0-9.]*t?d?$")
 _WRAPPERS: Final = frozenset(
@@ -100,6 +102,27 @@ def places(config: dict[str, Json]) -> tuple[str, ...]:
         folders += [workdir + "/.venv", workdir + "/venv"]
     marks = [f"{folder}/{mark}" for folder in (*_FOLDERS, *folders) for mark in ("pyvenv.cfg", "conda-meta")]
     return tuple(dict.fromkeys([*marks, *_INSTALLED]))
+
+
+def evidence(
+    reply: dict[str, Json], config: dict[str, Json], request: Request, python: str, chosen_by: str
+) -> Evidence:
+    """The evidence of the Python that was chosen, with the environments beside it.
+
+    ``reply`` is the answer to the request with :func:`places` among its names.
+    """
+    patterns, found = places(config), reply["interpreter"]
+    beside = others(reply["names"], patterns, found)
+    reply["names"] = without(reply["names"], patterns, request.names, found)
+    path = python if "/" in python else found["executable"] or python
+    return _live.evidence(reply, Environment(path, found["prefix"], chosen_by, beside), request)
+
+
+def nothing(where: str, named: str | None, tried: list[str]) -> str:
+    """What to say where there is no Python."""
+    if named is not None:
+        return f"{where}: there is no {named} in it (--python)"
+    return f"{where}: no Python found in it (tried {', '.join(tried)}); --python PATH names one"
 
 
 def others(names: Iterable[str], patterns: Iterable[str], interpreter: dict[str, Json]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from envaudit.errors import EngineError, InspectorError, MissingExtraError
 from envaudit.evidence import MIB, Evidence, Options, Request
-from envaudit.model import Environment, Json
+from envaudit.model import Json
 from envaudit.targets import _live
 
 REPLY_CAP: Final = 64 * MIB
@@ -327,11 +327,5 @@ def inspect(
             tried.append(python)
             continue
         reply = _live.read_reply(answer.stdout, answer.stderr, answer.exit_code, token, where)
-        found = reply["interpreter"]
-        others = _active.others(reply["names"], places, found)
-        reply["names"] = _active.without(reply["names"], places, request.names, found)
-        path = python if "/" in python else found["executable"] or python
-        return _live.evidence(reply, Environment(path, found["prefix"], chosen_by, others), request)
-    if options.python is not None:
-        raise InspectorError(f"{where}: there is no {options.python} in it (--python)")
-    raise InspectorError(f"{where}: no Python found in it (tried {', '.join(tried)}); --python PATH names one")
+        return _active.evidence(reply, config, request, python, chosen_by)
+    raise InspectorError(_active.nothing(where, options.python, tried))

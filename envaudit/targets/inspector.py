@@ -107,19 +107,61 @@ def unblocked(path, flags):
     return os.open(path, flags | os.O_NONBLOCK)
 
 
+class Machine(object):
+    """The files of this machine. What stands for another place's has the same functions and raises the same errors."""
+
+    listdir = staticmethod(os.listdir)
+    stat = staticmethod(os.stat)
+    lexists = staticmethod(os.path.lexists)
+    isfile = staticmethod(os.path.isfile)
+    walk = staticmethod(os.walk)
+
+    @staticmethod
+    def open(path, whole=True):
+        """Not ``whole``: no more of it is read than the request asks for."""
+        return open(path, "rb", opener=unblocked)
+
+    @staticmethod
+    def ahead(paths, whole=True):
+        """Told which files are about to be opened."""
+
+
 class Gatherer(object):
     """Serves one request; remembers directory listings and the places that could not be read."""
 
-    def __init__(self, path, prefix):
+    def __init__(self, path, prefix, files=Machine):
         self.sites = [entry for entry in dict.fromkeys(path) if entry and os.path.isabs(entry)]
         self.prefix = prefix
+        self.place = files
         self.listings = {}
         self.errors = {}
+
+    def gather(self, request):
+        """The parts of a reply that files alone tell."""
+        files, records = {}, {}
+        wanted = {}
+        for pattern, cap, headers, binary in request.get("files", ()):
+            for path in self.expand(pattern):
+                wanted.setdefault(path, (cap, headers, binary))
+        self.place.ahead(wanted, whole=False)
+        for path, how in wanted.items():
+            content = self.file(path, *how)
+            if content is not None:
+                files[path] = content
+        for pattern in request.get("records", ()):
+            for path in self.expand(pattern):
+                if path not in records:
+                    content = self.record(path)
+                    if content is not None:
+                        records[path] = content
+        exists = self.place.lexists
+        names = [path for pattern in request.get("names", ()) for path in self.expand(pattern) if exists(path)]
+        return {"files": files, "records": records, "names": sorted(set(names))}
 
     def listing(self, folder):
         if folder not in self.listings:
             try:
-                names = sorted(os.listdir(folder or "/"))
+                names = sorted(self.place.listdir(folder or "/"))
             except OSError as error:
                 names = []
                 if isinstance(error, NotADirectoryError) and folder in self.sites:
@@ -164,7 +206,7 @@ class Gatherer(object):
     def file(self, path, cap, headers, binary):
         """One file as [text or base64, truncated], {"error": why}, or None where there is none."""
         try:
-            with open(path, "rb", opener=unblocked) as stream:
+            with self.place.open(path, whole=False) as stream:
                 if headers:
                     data = stream.read(min(cap, 65536))
                     while b"\n\n" not in data and b"\r\n\r\n" not in data and len(data) < cap:
@@ -195,12 +237,12 @@ class Gatherer(object):
         or it is younger than RECORD.
         """
         try:
-            with open(path, "rb", opener=unblocked) as stream:
+            with self.place.open(path, whole=False) as stream:
                 data = stream.read(RECORD_CAP + 1)
             if len(data) > RECORD_CAP:
                 return {"error": "longer than %d bytes" % RECORD_CAP}
             text = data.decode("utf-8", "replace")
-            written = os.stat(path).st_mtime + SLACK
+            written = self.place.stat(path).st_mtime + SLACK
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -215,8 +257,8 @@ class Gatherer(object):
         ]
         # Only code is looked at on disk, and no tests: the rest cannot change what a model answers.
         code = [line for line in kept if (".py," in line or ".so," in line or line[0] == '"') and "/tests/" not in line]
-        modified, missing = [], []
-        stat = os.stat
+        modified, missing, doubtful = [], [], []
+        stat = self.place.stat
         for line in code:
             name, expected, size = line.rsplit(",", 2) if line.count(",") > 1 else (line, "", "")
             if name[:1] == '"':
@@ -226,8 +268,12 @@ class Gatherer(object):
             except (OSError, ValueError):
                 missing.append(name)
                 continue
-            if size != str(found.st_size) or (found.st_mtime > written and not self.matches(site + name, expected)):
+            if size != str(found.st_size):
                 modified.append(name)
+            elif found.st_mtime > written:
+                doubtful.append((name, expected))
+        self.place.ahead([site + name for name, _ in doubtful])
+        modified += [name for name, expected in doubtful if not self.matches(site + name, expected)]
         kept.sort()
         return {
             "digest": standard("hashlib").sha256("\n".join(kept).encode("utf-8", "replace")).hexdigest(),
@@ -241,7 +287,7 @@ class Gatherer(object):
         algorithm, _, value = expected.partition("=")
         try:
             digest = standard("hashlib").new(algorithm)
-            with open(path, "rb", opener=unblocked) as stream:
+            with self.place.open(path) as stream:
                 for block in iter(lambda: stream.read(1 << 20), b""):
                     digest.update(block)
         except (OSError, ValueError):
@@ -257,17 +303,18 @@ class Gatherer(object):
         except ImportError:
             return {"error": "this Python was built without zlib"}
         for number, (path, endings, deep, skip) in enumerate(requests):
-            wanted = [(path, "")] if os.path.isfile(path) else []
-            for place, inner, names in os.walk(path):
+            wanted = [(path, "")] if self.place.isfile(path) else []
+            for place, inner, names in self.place.walk(path):
                 inside = place[len(path) + 1 :]
                 listings.append([number, inside, sorted(inner + names)])
                 inner[:] = [name for name in inner if name not in skip] if deep else []
                 ending = (name for name in sorted(names) if name.endswith(tuple(endings)))
                 wanted += [(place + "/" + name, (inside + "/" + name).lstrip("/")) for name in ending]
+            self.place.ahead([place for place, _ in wanted])
             for place, inside in wanted:
                 if room > 0:
                     try:
-                        with open(place, "rb", opener=unblocked) as stream:
+                        with self.place.open(place) as stream:
                             data = stream.read(RECORD_CAP)
                     except OSError:
                         continue
@@ -334,20 +381,6 @@ def serve(request, path=None):
     if path is None:
         path = [entry for entry in sys.path if entry]
     gatherer = Gatherer(path, sys.prefix)
-    files, records = {}, {}
-    for pattern, cap, headers, binary in request.get("files", ()):
-        for name in gatherer.expand(pattern):
-            if name not in files:
-                content = gatherer.file(name, cap, headers, binary)
-                if content is not None:
-                    files[name] = content
-    for pattern in request.get("records", ()):
-        for name in gatherer.expand(pattern):
-            if name not in records:
-                content = gatherer.record(name)
-                if content is not None:
-                    records[name] = content
-    names = [name for pattern in request.get("names", ()) for name in gatherer.expand(pattern) if os.path.lexists(name)]
     commands, hanging = [], set()
     for arguments in request.get("commands", ()):
         if arguments[0] not in hanging:  # a program that did not answer once is not asked again
@@ -356,16 +389,14 @@ def serve(request, path=None):
                 commands.append([list(arguments), output])
                 if output[0] is None:
                     hanging.add(arguments[0])
-    return {
-        "interpreter": interpreter(path),
-        "files": files,
-        "records": records,
-        "names": sorted(set(names)),
-        "folders": gatherer.folders(request.get("folders") or ()),
-        "commands": commands,
-        "environ": environ(set(request.get("environ", ())), request.get("environ_of_init", False), gatherer.errors),
-        "errors": sorted(gatherer.errors.items()),
-    }
+    return dict(
+        gatherer.gather(request),
+        interpreter=interpreter(path),
+        folders=gatherer.folders(request.get("folders") or ()),
+        commands=commands,
+        environ=environ(set(request.get("environ", ())), request.get("environ_of_init", False), gatherer.errors),
+        errors=sorted(gatherer.errors.items()),
+    )
 
 
 def _main(request, token):

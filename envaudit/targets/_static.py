@@ -1,0 +1,111 @@
+"""Evidence of a file tree that is not run: the image's layers, or a folder that holds a whole system.
+
+The same request is served by the same code as in a live target (:class:`envaudit.targets.inspector.Gatherer`), on the
+tree's files instead of the machine's. Only what an interpreter would say of itself is derived
+(:mod:`envaudit.images.interpreter`).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final, NamedTuple
+
+from envaudit.errors import InspectorError
+from envaudit.evidence import Evidence, Options, Request
+from envaudit.images import interpreter
+from envaudit.images.open import open_tree
+from envaudit.images.source import Source
+from envaudit.images.tree import DiskFile, File, Tree
+from envaudit.model import Json
+from envaudit.targets import _active, _engine, _live, inspector
+
+UNSEEN: Final = "an image is looked at without devices"
+_OFFERS: Final = _live.OFFERS - {"commands"}
+
+
+class _Stat(NamedTuple):
+    st_size: int
+    st_mtime: float
+
+
+class _Files:
+    """A tree's files, with the functions that the inspector asks of its machine's."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self.listdir = tree.listdir
+        self.lexists = tree.exists
+        self.isfile = tree.is_file
+        self.ahead = tree.ahead
+
+    def open(self, path: str, whole: bool = True) -> BinaryIO:
+        file = self._tree.file(path)
+        contents = self._tree.contents
+        return io.BytesIO(contents.read(file) if whole else contents.beginning(file))
+
+    def stat(self, path: str) -> _Stat:
+        found = self._tree.entry(path)
+        return _Stat(found.size, found.mtime) if isinstance(found, (File, DiskFile)) else _Stat(0, 0.0)
+
+    def walk(self, path: str) -> Iterator[tuple[str, list[str], list[str]]]:
+        """As os.walk: from the top, without following links to folders."""
+        try:
+            names = self._tree.listdir(path)
+        except OSError:
+            return
+        folders = [name for name in names if self._tree.is_folder(f"{path}/{name}")]
+        yield path, folders, sorted(set(names) - set(folders))
+        for name in folders:
+            if not isinstance(self._tree.entry(f"{path}/{name}", follow=False), str):
+                yield from self.walk(f"{path}/{name}")
+
+
+def of_image(source: Source, request: Request, options: Options, where: str) -> Evidence:
+    """What an image's layers hold for a request; its configuration is evidence as well."""
+    tree = open_tree(source, interpreter.REQUEST.merge([request]), options.progress)
+    config = image_config(source)
+    evidence = gather(tree, config, request, options, where)
+    return evidence._replace(image=config, offers=evidence.offers | {"image"}) if source.config else evidence
+
+
+def image_config(source: Source) -> dict[str, Json]:
+    """The image's configuration under the keys of :attr:`Evidence.image`; empty ones left out."""
+    described = {
+        **{key: source.config.get(key) for key in ("architecture", "os", "variant", "created")},
+        **source.facts,
+        **_engine.process_config(source.config.get("config") or {}),
+    }
+    return {key: value for key, value in described.items() if value}
+
+
+def gather(tree: Tree, config: dict[str, Json], request: Request, options: Options, where: str) -> Evidence:
+    """What the tree holds for a request. ``config`` has the keys of :attr:`Evidence.image`.
+
+    Raises :class:`~envaudit.errors.InspectorError` where there is no Python, or its files do not tell enough.
+    """
+    env = config.get("env") or {}
+    workdir = config.get("workdir") or "/"
+    tried = []
+    for name, chosen_by in _active.candidates(config, options.python):
+        executable = interpreter.find(tree, name, env, workdir)
+        if executable is None:
+            tried.append(name)
+            continue
+        options.progress(f"reading {where} for its {executable}")
+        python = interpreter.look(tree, executable, where)
+        found = interpreter.facts(tree, python, env, config.get("user") or "", workdir, where)
+        reply = _reply(tree, found, request._replace(names=(*request.names, *_active.places(config))))
+        reply["environ"] = {name: env[name] for name in request.environ if name in env}
+        return _active.evidence(reply, config, request, name, chosen_by)._replace(offers=_OFFERS, unseen=UNSEEN)
+    raise InspectorError(_active.nothing(where, options.python, tried))
+
+
+def _reply(tree: Tree, found: dict[str, Json], request: Request) -> dict[str, Json]:
+    """What the inspector would answer there."""
+    gatherer: Any = inspector.Gatherer(found["path"], found["prefix"], _Files(tree))
+    asked = _live.as_json(request)
+    reply: dict[str, Json] = gatherer.gather(asked)
+    folders = gatherer.folders(asked["folders"])
+    errors = [*sorted(gatherer.errors.items()), *found.pop("errors")]
+    return {**reply, "interpreter": found, "folders": folders, "commands": [], "errors": errors}
