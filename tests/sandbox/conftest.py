@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ def bubblewrap() -> _bubblewrap.Wrapper:
         if os.environ.get(REQUIRED):
             pytest.fail(f"{error}, and {REQUIRED} is set")
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def no_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on a machine that has none."""
+    _bubblewrap.find.cache_clear()
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    yield
+    _bubblewrap.find.cache_clear()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import pickle
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,14 @@ from hypothesis import strategies as st
 from envaudit import sandbox
 from envaudit.errors import SandboxError
 from envaudit.model import RecordedAnswer, Verdict
-from envaudit.sandbox import Expectation, Limits, Sample, _bubblewrap, _outcome, _verdict
+from envaudit.sandbox import Expectation, Limits, Sample, _outcome, _verdict
 from envaudit.sandbox._job import Job, Raw
 from tests.environments import interpreters
 from tests.sandbox import hostile
 from tests.sandbox.conftest import Execute
 
-RUNNER = Path(sandbox.__file__).with_name("runner.py")
+SCRIPTS = [Path(sandbox.__file__).with_name(name) for name in ("runner.py", "finder.py")]
 SUPPORTED = [name for name in interpreters() if tuple(map(int, name.split("."))) >= (3, 6)]
-
-
-@pytest.fixture
-def no_bubblewrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """As on a machine that has none."""
-    _bubblewrap.find.cache_clear()
-    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    yield
-    _bubblewrap.find.cache_clear()
 
 
 @pytest.mark.parametrize("name", SUPPORTED)
@@ -127,12 +117,19 @@ def test_a_snapshot_cannot_run_anything(tmp_path: Path, two_snapshots: tuple[Pat
         execute(hostile.write(tmp_path, "1"), two_snapshots[0])
 
 
-def test_it_imports_the_standard_library_only_and_no_unpickler_by_itself() -> None:
-    tree = ast.parse(RUNNER.read_text(), feature_version=(3, 6))
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.name))
+def test_it_imports_the_standard_library_only_and_no_unpickler_by_itself(script: Path) -> None:
+    tree = ast.parse(script.read_text(), feature_version=(3, 6))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert names <= sys.stdlib_module_names
     assert not names & {"pickle", "marshal", "shelve"}
+
+
+def test_what_is_sent_behind_the_runner_shares_no_name_with_it() -> None:
+    """They become one script."""
+    runner, finder = ({getattr(node, "name", "") for node in ast.parse(script.read_text()).body} for script in SCRIPTS)
+    assert runner & finder == {""}
 
 
 JSON = st.recursive(
