@@ -6,20 +6,36 @@ What ``docker save`` and ``docker export`` write, OCI archives and OCI layouts (
 
 from __future__ import annotations
 
+import os
+
 from envaudit.evidence import Evidence, Options, Request, Target
-from envaudit.images import layout
-from envaudit.targets import _static
 
 
 def gather(reference: str, request: Request, options: Options) -> Evidence:
     """Read the image's layers."""
+    from envaudit.images import layout
+    from envaudit.targets import _static
+
     path, name = layout.split(reference)
     return _static.of_image(layout.open_path(path, options.platform, name), request, options, reference)
 
 
 def claims(text: str) -> bool:
     """An OCI layout, or an archive that holds an image or a root file system."""
-    return layout.looks_like_image(layout.split(text)[0])
+    path = text if os.path.lexists(text) else text.rpartition("#")[0]
+    if os.path.isfile(path):
+        try:
+            with open(path, "rb") as stream:
+                head = stream.read(512)
+        except OSError:
+            return False
+        if head[257:262] != b"ustar" and head[:2] != b"\x1f\x8b":  # what else is looked at would be read for nothing
+            return False
+    elif not os.path.exists(os.path.join(path, "oci-layout")):
+        return False
+    from envaudit.images import layout
+
+    return layout.looks_like_image(path)
 
 
 TARGET = Target(

@@ -63,12 +63,7 @@ def interpreter(path):
     except (AttributeError, ValueError, OSError):
         libc = None
     return {
-        "version": ".".join(str(part) for part in sys.version_info[:3])
-        + (
-            ""
-            if sys.version_info[3] == "final"
-            else "%s%d" % (sys.version_info[3][0].replace("c", "rc"), sys.version_info[4])
-        ),
+        "version": sys.version.split()[0].rstrip("+"),
         "implementation": sys.implementation.name,
         "implementation_version": ".".join(str(part) for part in sys.implementation.version[:3]),
         "cache_tag": sys.implementation.cache_tag,
@@ -108,38 +103,35 @@ def unblocked(path, flags):
 
 
 class Machine(object):
-    """The files of this machine. What stands for another place's has the same functions and raises the same errors."""
+    """The files of this machine. What stands for another place's has the same functions and raises the same errors.
 
-    listdir = staticmethod(os.listdir)
-    stat = staticmethod(os.stat)
-    lexists = staticmethod(os.path.lexists)
-    isfile = staticmethod(os.path.isfile)
-    walk = staticmethod(os.walk)
+    Not ``whole``: no more of a file is read than the request asks for.
+    """
 
-    @staticmethod
-    def open(path, whole=True):
-        """Not ``whole``: no more of it is read than the request asks for."""
+    def __init__(self):
+        self.listdir, self.walk, self.stat = os.listdir, os.walk, os.stat
+        self.lexists, self.isfile = os.path.lexists, os.path.isfile
+
+    def open(self, path, whole=True):
         return open(path, "rb", opener=unblocked)
 
-    @staticmethod
-    def ahead(paths, whole=True):
+    def ahead(self, paths, whole=True):
         """Told which files are about to be opened."""
 
 
 class Gatherer(object):
     """Serves one request; remembers directory listings and the places that could not be read."""
 
-    def __init__(self, path, prefix, files=Machine):
+    def __init__(self, path, prefix, place=None):
         self.sites = [entry for entry in dict.fromkeys(path) if entry and os.path.isabs(entry)]
         self.prefix = prefix
-        self.place = files
+        self.place = place or Machine()
         self.listings = {}
         self.errors = {}
 
     def gather(self, request):
         """The parts of a reply that files alone tell."""
-        files, records = {}, {}
-        wanted = {}
+        files, records, wanted = {}, {}, {}
         for pattern, cap, headers, binary in request.get("files", ()):
             for path in self.expand(pattern):
                 wanted.setdefault(path, (cap, headers, binary))
@@ -154,9 +146,8 @@ class Gatherer(object):
                     content = self.record(path)
                     if content is not None:
                         records[path] = content
-        exists = self.place.lexists
-        names = [path for pattern in request.get("names", ()) for path in self.expand(pattern) if exists(path)]
-        return {"files": files, "records": records, "names": sorted(set(names))}
+        names = (path for pattern in request.get("names", ()) for path in self.expand(pattern))
+        return {"files": files, "records": records, "names": sorted(set(filter(self.place.lexists, names)))}
 
     def listing(self, folder):
         if folder not in self.listings:
@@ -173,13 +164,10 @@ class Gatherer(object):
 
     def matching(self, folder, part):
         names = self.listing(folder)
-        head, _, tail = part.partition("*")
-        if "*" in part and not set(head + tail) & set("*?["):  # most are: no need for fnmatch and its regexes
-            return [
-                name
-                for name in names
-                if name.startswith(head) and name.endswith(tail) and len(name) >= len(head) + len(tail)
-            ]
+        head, star, tail = part.partition("*")
+        if star and not set(head + tail) & set("*?["):  # most are: no need for fnmatch and its regexes
+            long = [name for name in names if len(name) >= len(head) + len(tail)]
+            return [name for name in long if name.startswith(head) and name.endswith(tail)]
         return standard("fnmatch").filter(names, part)
 
     def expand(self, pattern):
@@ -257,8 +245,7 @@ class Gatherer(object):
         ]
         # Only code is looked at on disk, and no tests: the rest cannot change what a model answers.
         code = [line for line in kept if (".py," in line or ".so," in line or line[0] == '"') and "/tests/" not in line]
-        modified, missing, doubtful = [], [], []
-        stat = self.place.stat
+        stat, modified, missing, doubtful = self.place.stat, [], [], []
         for line in code:
             name, expected, size = line.rsplit(",", 2) if line.count(",") > 1 else (line, "", "")
             if name[:1] == '"':

@@ -7,12 +7,12 @@ not known yet.
 from __future__ import annotations
 
 from envaudit.evidence import Evidence, Options, Request, Target
-from envaudit.targets import _static
 
 
 def gather(reference: str, request: Request, options: Options) -> Evidence:
     """Read the image's layers as they come."""
     from envaudit.images.registry import open_registry
+    from envaudit.targets import _static
 
     source = open_registry(reference, options.platform, options.timeout, options.progress)
     return _static.of_image(source, request, options, reference)

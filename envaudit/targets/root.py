@@ -6,7 +6,6 @@ import os
 
 from envaudit.errors import TargetError
 from envaudit.evidence import Evidence, Options, Request, Target
-from envaudit.targets import _static
 
 _MARKS = ("etc/os-release", "usr/lib/os-release", "lib/apk/db", "var/lib/dpkg", "var/lib/rpm", "usr/lib/sysimage/rpm")
 
@@ -14,6 +13,7 @@ _MARKS = ("etc/os-release", "usr/lib/os-release", "lib/apk/db", "var/lib/dpkg", 
 def gather(reference: str, request: Request, options: Options) -> Evidence:
     """Read the folder as if it were the root."""
     from envaudit.images.root import open_root
+    from envaudit.targets import _static
 
     if not os.path.isdir(reference):
         raise TargetError(f"{reference}: there is no such folder")
