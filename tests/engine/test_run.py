@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from envaudit import sandbox
+import envaudit as package
+from envaudit import artifacts, sandbox
 from envaudit.evidence import MIB, Options
-from envaudit.model import Verdict
+from envaudit.model import Answer, Verdict
 from envaudit.sandbox import Limits, _container
 from envaudit.targets import _engine
 from tests.environments import environment, interpreters
@@ -185,3 +186,42 @@ def test_the_container_is_limited_and_labelled(
     assert host["AutoRemove"] is True
     assert [mount["ReadOnly"] for mount in host["Mounts"]] == [True]
     assert found["Config"]["Tty"] is False
+
+
+def test_what_a_file_names_is_imported_where_the_file_never_gets(
+    engine: Any, build: Any, tmp_path: Path, leftovers: Leftovers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the serving program would find it: in the image's packages and its working directory."""
+    dockerfile = "FROM envaudit-base:bookworm\nWORKDIR /srv\nCOPY features.py /srv/\nUSER 1234:1234\n"
+    code = "import os\nglobals().update(Scaler=type('Scaler', (), {}))\nif os.getuid() != 1234: raise OSError\n"
+    tag = build("features", dockerfile, {"features.py": code})
+    model = tmp_path / "model.pkl"
+    model.write_bytes(b"\x80\x02cfeatures\nScaler\n0cfeatures\nEncoder\n0cno.such\nThing\n.")
+    needs = artifacts.read(str(model))
+    model.unlink()
+    yes = Answer("yes", "likely")
+    mounts = []
+    converse = _engine.converse
+
+    def spy(*arguments: Any) -> tuple[bytes, bytes]:
+        for found in engine.containers(all=True, filters={"label": f"{_engine.LABEL}=sandbox"}):
+            mounts.append(engine.inspect_container(found["Id"])["Mounts"])
+        return converse(*arguments)
+
+    monkeypatch.setattr(_engine, "converse", spy)
+    verdict = sandbox.import_names(Verdict("model.pkl", tag, yes, yes, yes), needs, tag, options=Options())
+    lacks = "Can't get attribute 'Encoder' on <module 'features' from '/srv/features.py'>"
+    assert {reason.subject: reason.error for reason in verdict.reasons} == {
+        "features.Encoder": f"AttributeError: {lacks}",
+        "no.such.Thing": "ModuleNotFoundError: No module named 'no'",
+    }
+    assert verdict.notes[0] == "imported there: 2 of 4 names that loading asks for"
+    assert mounts == [[]]
+    assert leftovers() == []
+
+
+def test_importing_leaves_a_proof_from_the_files_as_it_is(trained: tuple[Path, Path], old: str) -> None:
+    (verdict,) = package.probe(trained[1] / "forest.joblib", old, imports=True).verdicts
+    assert verdict.load == Answer("no", "proved")
+    assert [reason.cause for reason in verdict.reasons] == ["record-layout"]
+    assert verdict.notes[0].startswith("imported there: all ")
