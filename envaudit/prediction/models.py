@@ -12,10 +12,12 @@ from typing import Final
 
 from envaudit.prediction.builtin_models import BUILTINS, Model, constant, first, mapping
 from envaudit.prediction.core import Core, Signal
+from envaudit.prediction.statements import shape
 from envaudit.prediction.values import (
     UNKNOWN,
     Abstract,
     ArrayValue,
+    Bound,
     ClassValue,
     Descriptor,
     Dictionary,
@@ -239,8 +241,31 @@ def _delayed(core: Core, made: Partial, args: list[Abstract], kwargs: dict[str, 
 
 
 def _parallel(core: Core, args: list[Abstract]) -> Abstract:
+    """Make the delayed calls, of those on objects that are alike (the trees of a forest) only the first."""
     items, exact = core.items_of(args[0]) if args else ([], False)
-    return Sequence("list", [core.call(item, []) for item in items if isinstance(item, Partial)], exact)
+    answers: dict[object, Abstract] = {}
+    found = []
+    for call in items:
+        if isinstance(call, Partial):
+            key = _alike(call)
+            if key not in answers:
+                answers[key] = core.call(call, [])
+            found.append(answers[key])
+    return Sequence("list", found, exact)
+
+
+def _alike(call: Partial) -> tuple[object, ...]:
+    """What makes two delayed calls do the same; it holds as long as both live."""
+    parts: list[object] = []
+    for value in (call.function, *call.args, *(item for pair in call.kwargs for item in pair)):
+        if isinstance(value, Bound):
+            parts.append(id(getattr(value.function, "node", value.function)))
+            value = value.instance
+        if isinstance(value, Instance):
+            parts.append(shape(value))
+        else:
+            parts.append((type(value), value) if is_constant(value) else id(value))
+    return tuple(parts)
 
 
 def _attrgetter(core: Core, made: Partial, args: list[Abstract], kwargs: dict[str, Abstract]) -> Abstract:

@@ -21,6 +21,7 @@ OLDER = ("scikit-learn==1.2.2", "numpy==1.26.4", "scipy==1.11.4", "joblib==1.3.2
 NEWER = ("scikit-learn==1.3.2", "joblib==1.3.2", "numpy==1.26.4", "scipy==1.11.4")
 MODELS = """
 RandomForestClassifier(3)
+RandomForestClassifier(1500,max_depth=1)
 GradientBoostingClassifier(n_estimators=3)
 HistGradientBoostingClassifier(max_iter=3)
 LogisticRegression()
