@@ -73,18 +73,18 @@ def parse(text: str) -> Reference:
     if slash and (head == "localhost" or re.search(r"[.:A-Z]", head)):
         host, rest = head, tail
         if not _HOST.fullmatch(host):
-            raise _wrong(text, f"'{host}' is no host")
+            raise _wrong(text, "what stands before the first slash is no host")
     else:
         host = HUB
     path, colon, tag = rest.partition(":")
     if colon and not _TAG.fullmatch(tag):
-        raise _wrong(text, f"'{tag}' is no tag")
+        raise _wrong(text, "the tag is none (letters, digits, _ . - and 128 of them at most)")
     if not path:
         raise _wrong(text, "the name is missing")
     if path != path.lower():
-        raise _wrong(text, f"the name '{path}' must be lower case")
+        raise _wrong(text, "the name must be lower case")
     if not _PATH.fullmatch(path):
-        raise _wrong(text, f"'{path}' is no name")
+        raise _wrong(text, "the name has other characters than a-z, 0-9, and . _ - between them")
     if host == HUB and _IDENTIFIER.fullmatch(path):
         raise _wrong(text, "64 hexadecimal digits are the id of an image, which no registry knows")
     if host in (HUB, f"index.{HUB}"):
@@ -96,4 +96,4 @@ def parse(text: str) -> Reference:
 
 def _wrong(text: str, why: str) -> TargetError:
     shown = text if len(text) <= 2 * _LONGEST else f"{text[:_LONGEST]}..."
-    return TargetError(f"{shown!r} is no image reference: {why}; write HOST/NAME:TAG")
+    return TargetError(f"{ascii(shown)} is no image reference: {why}; write HOST/NAME:TAG")
