@@ -10,6 +10,7 @@ from typing import Final
 from envaudit.errors import TargetError
 from envaudit.model import Component, Snapshot
 from envaudit.needs import DISTRIBUTIONS, distribution_of
+from envaudit.surface import _stdlib
 from envaudit.surface._distributions import normalised
 from envaudit.surface._index import Index
 from envaudit.surface.platform import Platform
@@ -18,6 +19,8 @@ from envaudit.surface.tree import ModuleFile, Tree
 from envaudit.surface.wheels import WheelTree
 
 _AT_ONCE: Final = 8
+_IN_NO_WHEEL: Final = frozenset({"__main__", "__mp_main__", "__builtin__", "copy_reg"})
+"""Modules of the script that trained, and of Python 2's library, that files name."""
 
 
 class Wheelhouse:
@@ -51,7 +54,8 @@ class Wheelhouse:
 
     def prefetch(self, packages: Sequence[str]) -> None:
         """Bring the sources of the wheels that hold these top-level packages."""
-        wheels = dict.fromkeys(tree for package in packages for tree in self.order(package))
+        elsewhere = _stdlib.standard(self._platform.python) | _IN_NO_WHEEL  # every wheel would be looked into
+        wheels = dict.fromkeys(tree for package in packages if package not in elsewhere for tree in self.order(package))
         for tree in wheels:
             if isinstance(tree, WheelTree):
                 tree.prefetch()

@@ -187,6 +187,14 @@ def test_only_what_is_wanted_is_fetched(server: Server, opened: Open) -> None:
     assert not [path for path in server.asked if "space" in path]
 
 
+def test_no_wheel_is_opened_for_what_is_in_none(server: Server, opened: Open) -> None:
+    surface = opened(alpha="1.0", space="1.0")
+    surface.prefetch(["builtins", "_codecs", "__main__", "copy_reg"])
+    assert server.asked == []
+    surface.prefetch(["alpha"])
+    assert [path for path in server.asked if "alpha" in path]
+
+
 def test_the_cache_serves_where_the_network_does_not(server: Server, opened: Open) -> None:
     opened(alpha="2.0").prefetch(["alpha"])
     before = len(server.asked)
