@@ -11,7 +11,7 @@ There is no ``**``: no target is ever walked from its root.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from envaudit.model import Environment, Json, Snapshot
 
@@ -157,6 +157,8 @@ class Evidence(NamedTuple):
     """``(where, why)`` of places that could not be listed."""
     folders: tuple[FolderContent, ...] = ()
     """One for each folder request, in that order."""
+    tree: Any = None
+    """The files that all this was read from (:class:`envaudit.images.tree.Tree`), where they can be asked for more."""
     comments: tuple[RequirementLine, ...] = ()
     """Comments of a requirements file that start in the first column: there tools say what made the file."""
 

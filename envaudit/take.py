@@ -34,10 +34,16 @@ def take(text: str = HERE, options: Options | None = None) -> Snapshot:
     if target.kind == "snapshot":
         return cast(Snapshot, target.gather(reference, Request(), options))
     collectors = cast("list[Collector]", list(registry.load("collectors", "COLLECTOR").values()))
-    request = Request().merge(collector.request for collector in collectors)
-    evidence = cast(Evidence, target.gather(reference, request, options))
+    evidence = cast(Evidence, target.gather(reference, everything(collectors), options))
     components, gaps = interpret(evidence, collectors)
     return Snapshot(TargetInfo(target.kind, reference, evidence.environment), components, gaps)
+
+
+def everything(collectors: Iterable[Collector] | None = None) -> Request:
+    """All that collectors want to see; default: every collector that there is."""
+    if collectors is None:
+        collectors = cast("list[Collector]", list(registry.load("collectors", "COLLECTOR").values()))
+    return Request().merge(collector.request for collector in collectors)
 
 
 def interpret(
@@ -101,7 +107,13 @@ def resolve(text: str) -> tuple[Target, str]:
             raise TargetError(f"{text}: could be {len(meanings)} things; write {spellings}")
         if meanings:
             return meanings[0], text
-        raise TargetError(f"{text}: exists, but is no snapshot, lockfile, virtual environment or interpreter")
+        raise TargetError(
+            f"{text}: exists, but is no snapshot, lockfile, environment, interpreter, image archive or root folder"
+        )
+    if "#" in text:  # an image by its name, of several in one archive
+        for target in targets:
+            if target.claims_path(text):
+                return target, text
     if text.startswith((".", os.sep, "~")) or text.endswith((".json", ".txt", ".toml", ".lock")):
         raise TargetError(f"{text}: no such file or folder")
     return next(target for target in targets if target.kind == "image"), text

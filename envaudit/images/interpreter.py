@@ -23,10 +23,13 @@ REQUEST: Final = Request(
         FileRequest("/*/python3.*/site.py"),
         FileRequest("/*/python3.*/_sysconfigdata_*.py"),
         FileRequest("{site}/sitecustomize.py", cap=65536),
+        FileRequest("{site}/*.dist-info/top_level.txt"),
+        FileRequest("{site}/*.egg-info/top_level.txt"),
         FileRequest("/etc/passwd"),
     )
 )
-"""The files that are read here; worth keeping when layers are gone through."""
+"""The files that are read here, and by who looks for the packages of a model: worth keeping when layers are gone
+through."""
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What engines set where an image says nothing (moby, oci/defaults.go)."""
@@ -54,7 +57,7 @@ class Python(NamedTuple):
 
 
 def find(tree: Tree, name: str, env: dict[str, str], workdir: str) -> str | None:
-    """The absolute path of a program: its own where it has a slash, else the first on PATH; None where there is none."""
+    """The absolute path of a program: its own where it has a slash, else the first on PATH; None without one."""
     if "/" in name:
         path = posixpath.join(workdir or "/", name)
         return path if tree.is_file(path) else None

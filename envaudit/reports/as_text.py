@@ -71,7 +71,7 @@ def _verdict(comparison: Comparison, view: View, paint: Paint) -> str:
 def _side(label: str, snapshot: Snapshot) -> list[str]:
     lines = wrap(f"{label}  {_quoted(snapshot)}: {', '.join(_summary(snapshot))}", "  ", "         ")
     environment = snapshot.target.environment
-    if environment is not None and snapshot.target.kind in ("container", "image"):
+    if environment is not None and snapshot.target.kind not in ("here", "venv", "python"):
         lines += wrap(f"looked at {environment.python} (chosen by {environment.chosen_by})", " " * 9, " " * 11)
     if environment is not None and environment.others:
         lines += wrap(f"also there, not looked at: {', '.join(environment.others)}", " " * 9, " " * 11)

@@ -10,7 +10,7 @@ from envaudit.evidence import Evidence, FileRequest, FolderContent, FolderReques
 from envaudit.surface.tree import ModuleFile
 
 SOURCES: Final = (".py", ".pyx", ".pxd", ".pxi", ".pyx.tp", ".pyx.in", ".pxd.tp", ".pxi.in")
-_UNREAD: Final = ("tests", "test", "__pycache__", "site-packages", "dist-packages")
+UNREAD: Final = ("tests", "test", "__pycache__", "site-packages", "dist-packages")
 """Folders that are not fetched along with a package; what is wanted of them is asked for alone."""
 
 FIRST: Final = Request(
@@ -62,7 +62,7 @@ class RemoteTree:
 
     def request(self, path: str) -> FolderRequest:
         """How to ask for a folder with all sources in it."""
-        return FolderRequest(f"{self.root}/{path}", SOURCES, deep=True, skip=_UNREAD)
+        return FolderRequest(f"{self.root}/{path}", SOURCES, deep=True, skip=UNREAD)
 
     def unknown(self, name: str) -> FolderRequest | None:
         """How to ask for a top-level package, if there is one here and it was not brought yet."""

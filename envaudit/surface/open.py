@@ -1,8 +1,9 @@
 """``open_surface(target) -> Surface``: what the packages of a target offer, beside ``take(target) -> Snapshot``.
 
 A local environment is asked once for its ``sys.path``, and its folders are read from here. In a container or an image
-the inspector hands files over, whole packages in one round. Where nothing is installed yet (a lockfile) or the place is
-not at hand (a snapshot), the wheels of the package index are read (:mod:`envaudit.surface._wheelhouse`).
+the inspector hands files over, whole packages in one round; of an image that is not run they are read from its layers.
+Where nothing is installed yet (a lockfile) or the place is not at hand (a snapshot), wheels of the package index are
+read (:mod:`envaudit.surface._wheelhouse`).
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from envaudit.surface._remote import FIRST, Remote
 from envaudit.surface.platform import Platform
 from envaudit.surface.surface import Surface
 from envaudit.surface.tree import editable, local_tree
-from envaudit.take import HERE, resolve, take
+from envaudit.take import HERE, everything, resolve, take
 
 if TYPE_CHECKING:
     from envaudit.surface._index import Index
 
 _LOCAL = ("here", "venv", "python")
 _ENGINE = ("container", "image")
+_STATIC = ("archive", "registry", "root")
 
 
 def open_surface(
@@ -62,7 +64,26 @@ def open_surface(
             read_ahead=remote.read_ahead,
             **_facts(first.interpreter),
         )
+    if target.kind in _STATIC:
+        # The same request as the snapshot's: its layers need not be gone through again.
+        found = cast(Evidence, target.gather(reference, everything(), options))
+        return _of_tree(found, where)
     return of_snapshot(take(text, options), python=python, index=index)
+
+
+def _of_tree(found: Evidence, where: str) -> Surface:
+    """The surface of files that can be asked for more."""
+    from envaudit.surface._image import Image
+
+    image = Image(found.tree, found.interpreter["path"])
+    return Surface(
+        _version(found.interpreter),
+        image.trees,
+        where,
+        prefetch=image.prefetch,
+        read_ahead=image.read_ahead,
+        **_facts(found.interpreter),
+    )
 
 
 def of_snapshot(snapshot: Snapshot, *, python: tuple[int, int] | None = None, index: Index | None = None) -> Surface:

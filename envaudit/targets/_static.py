@@ -97,7 +97,9 @@ def gather(tree: Tree, config: dict[str, Json], request: Request, options: Optio
         found = interpreter.facts(tree, python, env, config.get("user") or "", workdir, where)
         reply = _reply(tree, found, request._replace(names=(*request.names, *_active.places(config))))
         reply["environ"] = {name: env[name] for name in request.environ if name in env}
-        return _active.evidence(reply, config, request, name, chosen_by)._replace(offers=_OFFERS, unseen=UNSEEN)
+        return _active.evidence(reply, config, request, name, chosen_by)._replace(
+            offers=_OFFERS, unseen=UNSEEN, tree=tree
+        )
     raise InspectorError(_active.nothing(where, options.python, tried))
 
 
