@@ -106,8 +106,10 @@ def _missing(job: Job, missing: Missing, item: Global, needs: Needs, trained: di
     if library is not None:
         fix = _holding(library[1])
     elif _OTHER_NUMPY.search(text):
-        why = f"{item.module} was compiled for another NumPy than the one that is there"
-        fix = mending("numpy", needs, trained, "numpy")
+        why = f"importing {item.module} meets a module that was compiled for another NumPy than the one that is there"
+        fix = f"install releases of {distribution_of(top)} and numpy that were built for each other, as in training"
+        if "numpy" in trained:
+            fix = mending("numpy", needs, trained, "numpy")
     return _reason(end._replace(cause="import-error"), item, needs, why, fix)
 
 

@@ -16,6 +16,7 @@ from envaudit.evidence import MIB, Options
 from envaudit.model import Answer, Verdict
 from envaudit.sandbox import Limits, _container
 from envaudit.targets import _engine
+from tests.engine.conftest import BASES, pip_settings, serving
 from tests.environments import environment, interpreters
 from tests.sandbox import hostile
 
@@ -225,3 +226,27 @@ def test_importing_leaves_a_proof_from_the_files_as_it_is(trained: tuple[Path, P
     assert verdict.load == Answer("no", "proved")
     assert [reason.cause for reason in verdict.reasons] == ["record-layout"]
     assert verdict.notes[0].startswith("imported there: all ")
+
+
+def test_a_library_that_the_image_lacks_fails_an_import_only(build: Any, tmp_path: Path) -> None:
+    """LightGBM's wheel expects libgomp from the system, which a slim image lacks (LightGBM issue 2223)."""
+    versions = ("lightgbm==4.3.0", "scikit-learn==1.4.2", "numpy==1.26.4", "scipy==1.13.1", "joblib==1.4.2")
+    tag = build("lightgbm", serving(BASES[0], *versions), pip_settings())
+    python = interpreters().get("3.11")
+    if python is None:
+        pytest.skip("needs Python 3.11")
+    fit = (
+        "import joblib, lightgbm, sys\n"
+        "model = lightgbm.LGBMClassifier(n_estimators=2, min_child_samples=1, verbose=-1)\n"
+        "joblib.dump(model.fit([[0.0], [1.0]] * 9, [0, 1] * 9), sys.argv[1])\n"
+    )
+    model = tmp_path / "model.joblib"
+    subprocess.run([environment(*versions, python=python) / "bin/python", "-c", fit, str(model)], check=True)
+    (before,), (after,) = (package.probe(model, tag, imports=imports).verdicts for imports in (False, True))
+    assert (before.load.value, after.load) == ("yes", Answer("no", "executed"))
+    first = after.reasons[0]
+    assert first.cause == "import-error"
+    assert first.error == "OSError: libgomp.so.1: cannot open shared object file: No such file or directory"
+    assert "libgomp1 on Debian and Ubuntu" in first.fix
+    (run,) = package.probe(model, tag, run=True).verdicts
+    assert run.reasons[0].error == first.error
