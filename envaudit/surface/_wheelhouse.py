@@ -32,6 +32,7 @@ class Wheelhouse:
         self._pinned = {normalised(name): component for name, component in pinned.items()}
         self._wheels: dict[str, WheelTree | None] = {}
         self._tops: dict[str, Sequence[Tree]] = {}
+        self._elsewhere = _stdlib.standard(platform.python) | _IN_NO_WHEEL
         self.unseen: dict[str, str] = {}
         """Distributions without a wheel to read -> why."""
 
@@ -43,6 +44,8 @@ class Wheelhouse:
 
     def order(self, module: str) -> Sequence[Tree]:
         """The wheels in which a top-level module is looked for: only one, where its name betrays the right one."""
+        if module in self._elsewhere:
+            return ()  # every wheel would be opened, for nothing
         if module not in self._tops:
             likely = dict.fromkeys((distribution_of(module), normalised(module)))
             candidates = [wheel for name in likely if name in self._pinned and (wheel := self.wheel(name))]
@@ -54,8 +57,7 @@ class Wheelhouse:
 
     def prefetch(self, packages: Sequence[str]) -> None:
         """Bring the sources of the wheels that hold these top-level packages."""
-        elsewhere = _stdlib.standard(self._platform.python) | _IN_NO_WHEEL  # every wheel would be looked into
-        wheels = dict.fromkeys(tree for package in packages if package not in elsewhere for tree in self.order(package))
+        wheels = dict.fromkeys(tree for package in packages for tree in self.order(package))
         for tree in wheels:
             if isinstance(tree, WheelTree):
                 tree.prefetch()
