@@ -226,10 +226,12 @@ def _shown(value: Json) -> str:
 
 # What attributes may hold (docs/snapshot.md); what is not named here is only shown.
 _TABLES: Final = frozenset({"source", "conda", "labels"})
-_LISTS: Final = frozenset({"tags", "unmet", "modified", "missing_files", "hashes", "extras", "entrypoint", "cmd"})
+_LISTS: Final = frozenset(
+    {"tags", "unmet", "modified", "missing_files", "hashes", "extras", "entrypoint", "cmd", "digests", "secrets"}
+)
 _LISTS_OF_TABLES: Final = frozenset({"shadowed", "candidates"})
 _TEXTS: Final = frozenset(
-    {"label", "specifier", "build", "requires", "id", "family", "architecture", "cuda", "variant"}
+    {"label", "specifier", "build", "requires", "id", "digest", "user", "family", "architecture", "cuda", "variant"}
 )
 
 

@@ -202,10 +202,13 @@ def collected(found: dict[str, Json]) -> dict[str, Json]:
 
 def test_the_collector_leaves_out_what_is_empty_and_every_variable() -> None:
     assert collected({"os": "linux", "user": "", "cmd": [], "env": {"A": "b"}, "id": "sha256:1", "tags": ["a:1"]}) == {
-        "os": "linux"
+        "os": "linux",
+        "id": "sha256:1",
     }
-    digests = ["b@sha256:2", "a@sha256:2"]
-    assert collected({"digests": digests})["digest"] == "sha256:2"
+    assert collected({"digests": ["b@sha256:2", "a@sha256:3", "<none>@<none>"]}) == {
+        "digest": "sha256:2",
+        "digests": ["a@sha256:3", "b@sha256:2"],
+    }
 
 
 def test_the_collector_hides_secrets() -> None:
