@@ -39,6 +39,9 @@ NEVER_UNKNOWN = {
     "EA305": "EA301 tells that the operating system was not seen",
     "EA502": "EA501 tells that settings were not seen",
     "EA601": "EA202 tells that packages were not seen",
+    "EA602": "what a target is named by is always known",
+    "EA604": "only an image tells its user, and all of them do",
+    "EA605": "only an image has such an environment, and all of them tell it",
 }
 
 Case = dict[str, Any]
@@ -63,7 +66,7 @@ def verdict_of(case: Case) -> Verdict | None:
     return Verdict("model.joblib", "serve", load, predict, same, reasons)
 
 
-def snapshot(side: dict[str, dict[str, dict[str, Any]]], gaps: list[list[str]]) -> Snapshot:
+def snapshot(side: dict[str, dict[str, dict[str, Any]]], gaps: list[list[str]], target: tuple[str, str]) -> Snapshot:
     """The compact form of a case as a snapshot."""
     components = {
         kind: {
@@ -75,7 +78,7 @@ def snapshot(side: dict[str, dict[str, dict[str, Any]]], gaps: list[list[str]]) 
         for kind, names in side.items()
     }
     return Snapshot(
-        TargetInfo("case", "case"),
+        TargetInfo(*target),
         components,
         tuple(Gap(kind, None if name == "*" else name, reason) for kind, name, reason in gaps),
     )
@@ -83,8 +86,8 @@ def snapshot(side: dict[str, dict[str, dict[str, Any]]], gaps: list[list[str]]) 
 
 def sides(case: Case) -> tuple[Snapshot, Snapshot]:
     return (
-        snapshot(case.get("train", {}), case.get("train_gaps", [])),
-        snapshot(case.get("serve", {}), case.get("serve_gaps", [])),
+        snapshot(case.get("train", {}), case.get("train_gaps", []), case.get("train_target", ("case", "case"))),
+        snapshot(case.get("serve", {}), case.get("serve_gaps", []), case.get("serve_target", ("case", "case"))),
     )
 
 
