@@ -2,8 +2,8 @@
 
 ## What it compares
 
-The machine names of both sides, with their aliases: `amd64` is `x86_64`, `arm64` is `aarch64`. A difference is a
-warning.
+The machine names of both sides, with their aliases: `amd64` is `x86_64`, `arm64` is `aarch64`; where the machine was
+not seen, the architecture that the image is declared for. A difference is a warning.
 
 ## Why it breaks
 
@@ -30,22 +30,29 @@ from collections.abc import Iterator
 
 from envaudit.model import Finding, Snapshot, Unknown
 from envaudit.rules import Rule
-from envaudit.rules._helpers import attribute, both, real, unseen
+from envaudit.rules._helpers import attribute, real, unseen
 
-ALIASES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64", "i386": "i686", "x86": "i686"}
+ALIASES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64", "i386": "i686", "386": "i686", "x86": "i686"}
 PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
+FOLLOWING = (
+    ("machine", "machine", "architecture"),
+    ("image", "config", "architecture"),
+    ("image", "config", "variant"),
+    ("python", "python", "abi"),
+    ("libc", "libc", "wheels"),
+)
+"""What differs as a consequence."""
 
 
 def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
     """Compare the machine, aliases set aside."""
-    unknown = unseen(train, serve, "machine", "machine", "machine")
-    if unknown:
-        yield unknown
-    pair = both(train, serve, "machine", "machine")
-    if pair is None:
+    ours, theirs = _architecture(train), _architecture(serve)
+    if ours is None or theirs is None:
+        unknown = unseen(train, serve, "machine", "machine", "machine")
+        if unknown:
+            yield unknown
         return
-    ours, theirs = (normal(attribute(side, "architecture") or "") for side in pair)
-    if not ours or not theirs or ours == theirs:
+    if ours == theirs:
         return
     yield Finding(
         "warning",
@@ -56,12 +63,15 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
         ours,
         theirs,
         "https://github.com/numpy/numpy/issues/21209",
-        real(
-            train,
-            serve,
-            (("machine", "machine", "architecture"), ("python", "python", "abi"), ("libc", "libc", "wheels")),
-        ),
+        real(train, serve, FOLLOWING),
     )
+
+
+def _architecture(snapshot: Snapshot) -> str | None:
+    """Of the machine, else as the image declares it; None where neither is known."""
+    machine = snapshot.of("machine").get("machine") or snapshot.of("image").get("config")
+    found = attribute(machine, "architecture") if machine else None
+    return normal(found) if found else None
 
 
 def normal(architecture: str) -> str:
