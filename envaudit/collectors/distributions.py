@@ -71,9 +71,12 @@ def collect(evidence: Evidence) -> Iterator[Component | Gap]:
 
 
 def _shadowed(winner: _Found, copies: list[_Found]) -> list[Json]:
-    """The other copies on sys.path, which this one hides."""
+    """The other copies on sys.path, which this one hides; ``beside`` it where they lie in one folder."""
     hidden = {(copy.version, copy.where) for copy in copies} - {(winner.version, winner.where)}
-    return [{"version": version, "where": where} for version, where in sorted(hidden)]
+    return [
+        {"version": version, "where": where, **({"beside": True} if where == winner.where else {})}
+        for version, where in sorted(hidden)
+    ]
 
 
 def _all(evidence: Evidence) -> Iterator[_Found | Gap]:

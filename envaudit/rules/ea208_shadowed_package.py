@@ -2,12 +2,18 @@
 
 ## What it compares
 
-The further copies of each package on sys.path (`shadowed`). What training had as well is left out.
+The further copies of each package on sys.path (`shadowed`): in another folder, or in the same folder, where two
+metadata folders of one package lie side by side. What training had as well is left out.
 
 ## Why it breaks
 
 Which copy is imported depends on the order of sys.path, which PYTHONPATH, the working folder, .pth files and the
 user's site-packages change. Another start command, another version.
+
+In one folder the files of both versions are mixed: what both have is there once, of the version that was written
+last; what only one has is there as well. So it comes about where a layer of an image writes over another: `COPY
+--from=builder …/site-packages …/site-packages` merges and removes nothing. `importlib.metadata` tells the version of
+either.
 
 ## Example
 
@@ -16,6 +22,8 @@ numpy 1.26.4 in the virtual environment and numpy 1.24.0 in /usr/lib/python3/dis
 ## How to fix
 
 Remove one of the two copies: `pip uninstall -y numpy` removes the first one found, then install the wanted version.
+Where they lie in one folder, remove both before. In a Dockerfile, copy a virtual environment into a folder that the
+base image does not have: `COPY --from=builder /opt/venv /opt/venv`.
 
 ## What it cannot see
 
@@ -32,6 +40,7 @@ from envaudit.rules._helpers import attributes, listed, shown
 from envaudit.rules._packages import pin
 
 REFERENCE = "https://docs.python.org/3/library/sys_path_init.html"
+MERGED = "https://github.com/nautobot/nautobot-docker-compose/issues/126"
 
 
 def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
@@ -44,15 +53,24 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
         if ours is not None and _versions(ours) == hidden:
             continue
         wanted = pin(name, ours or theirs)
+        mixed = [str(copy.get("version")) for copy in theirs.attributes["shadowed"] if copy.get("beside")]
+        text = (
+            f"Serving holds further copies of {name} ({listed(hidden)}); which one is imported depends on the order of "
+            "sys.path."
+        )
+        if mixed:
+            text = (
+                f"{name} {shown(theirs)} and {listed(mixed)} were installed into one folder, one over the other: files "
+                "of both are mixed there, and either may be told as its version."
+            )
         yield Finding(
             "warning",
             name,
-            f"Serving holds further copies of {name} ({listed(hidden)}); which one is imported depends on the order of "
-            "sys.path.",
-            f"pip uninstall -y {name} && pip install '{wanted}'",
+            text,
+            " && ".join([f"pip uninstall -y {name}"] * (1 + len(mixed)) + [f"pip install '{wanted}'"]),
             "one copy" if ours and not _versions(ours) else None,
-            f"{shown(theirs)} hides {listed(hidden)}",
-            REFERENCE,
+            f"{shown(theirs)} {'beside' if mixed else 'hides'} {listed(hidden)}",
+            MERGED if mixed else REFERENCE,
             attributes(name, "shadowed"),
         )
 
