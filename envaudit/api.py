@@ -27,6 +27,8 @@ def snapshot(
     python: str | None = None,
     timeout: float = 60.0,
     pull: bool = False,
+    static: bool = False,
+    platform: str | None = None,
     pip: bool = False,
     models: Path | Iterable[Path] = (),
     loader: str | None = None,
@@ -37,7 +39,9 @@ def snapshot(
 
     ``target`` is written as on the command line (docs/targets.md): a path, an image, ``container://NAME``, ...; None
     is the environment that this process runs in. ``python`` overrides which interpreter inside of the target is
-    looked at; ``timeout`` is in seconds; ``pull`` allows an absent image to be pulled; ``pip`` asks pip as well.
+    looked at; ``timeout`` is in seconds; ``pull`` allows an absent image to be pulled; ``static`` reads an image
+    of the local engine without running it; ``platform`` (``OS/ARCH[/VARIANT]``) chooses of an image that is there for
+    several; ``pip`` asks pip as well.
 
     ``models`` are files whose digests and needs are to be kept (:attr:`Snapshot.artifacts`). With ``sample``, a file
     with input, each of them is really loaded in the target, in a sandbox, and its answers are kept too; ``loader`` is
@@ -46,7 +50,7 @@ def snapshot(
     Raises :class:`~envaudit.errors.EnvauditError` where the target does not exist or cannot be looked at, a model file
     cannot be read, or gives no answers.
     """
-    options = Options(python=python, timeout=timeout, pull=pull, pip=pip)
+    options = Options(python=python, timeout=timeout, pull=pull, pip=pip, static=static, platform=platform)
     place, given = (None if path is None else os.fspath(path) for path in (target, sample))
     return snapshot_with(place, options, _paths(models), given, loader, unsafe=unsafe)
 
@@ -92,6 +96,8 @@ def probe(
     python: str | None = None,
     timeout: float = 60.0,
     pull: bool = False,
+    static: bool = False,
+    platform: str | None = None,
 ) -> Probe:
     """Read model files without loading them; with a target, predict what will happen to each of them there.
 
@@ -106,7 +112,7 @@ def probe(
     """
     from envaudit import probing
 
-    options = Options(python=python, timeout=timeout, pull=pull)
+    options = Options(python=python, timeout=timeout, pull=pull, static=static, platform=platform)
     place = None if target is None else os.fspath(target)
     paths = _paths(models)
     given = None if sample is None else os.fspath(sample)

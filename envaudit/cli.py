@@ -28,6 +28,8 @@ def snapshot(
     python: options.Python = None,
     timeout: options.Timeout = 60.0,
     pull: options.Pull = False,
+    static: options.Static = False,
+    platform: options.Platform = None,
     pip: options.Pip = False,
     strict: options.AllSeen = False,
 ) -> int:
@@ -38,7 +40,7 @@ def snapshot(
 
     if output is not None and output != "-":
         store.check_writable(output)
-    settings = Options(python, timeout, pull, pip, _progress())
+    settings = Options(python, timeout, pull, pip, _progress(), static, platform)
     taken = api.snapshot_with(target, settings, list(model), sample, loader, unsafe=unsafe)
     _clear()
     if output is None or output == "-":
@@ -67,6 +69,8 @@ def compare(
     train_python: options.TrainPython = None,
     timeout: options.Timeout = 60.0,
     pull: options.Pull = False,
+    static: options.Static = False,
+    platform: options.Platform = None,
     model: options.Served = (),
     loader: options.Loader = None,
 ) -> int:
@@ -81,9 +85,9 @@ def compare(
 
         check_loader(loader, model)
     progress = _progress()
-    at_home = Options(train_python, timeout, pull, False, progress)
+    at_home = Options(train_python, timeout, pull, False, progress, static, platform)
     before = take(train, at_home)
-    settings = Options(python, timeout, pull, False, progress)
+    settings = Options(python, timeout, pull, False, progress, static, platform)
     after = take(serve, settings)
     models: tuple[comparison.Model, ...] = ()
     if model:
@@ -121,6 +125,8 @@ def probe(
     python: options.Python = None,
     timeout: options.Timeout = 60.0,
     pull: options.Pull = False,
+    static: options.Static = False,
+    platform: options.Platform = None,
 ) -> int:
     """Say what model files need, without loading them; and with --in, whether they will load, predict and answer the
     same there."""
@@ -129,7 +135,7 @@ def probe(
     from envaudit.model import QUESTIONS
     from envaudit.reports import Report, View, refused, unsure
 
-    settings = Options(python, timeout, pull, False, _progress())
+    settings = Options(python, timeout, pull, False, _progress(), static, platform)
     correct = api.importer(target, settings, imports=imports, run=run, find=find, unsafe=unsafe)
     execute = api.executor(target, settings, list(models), sample, expect, run=run, unsafe=unsafe and not imports)
     result = probing.probe(models, target, loader=loader, correct=correct, execute=execute, options=settings, find=find)

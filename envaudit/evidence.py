@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from envaudit.model import Environment, Json, Snapshot
 
 MIB: Final = 1024 * 1024
+NO_PYTHON: Final = "no Python found in it"
+"""How the reason of a gap begins where a place was looked through and has none."""
 _Item = TypeVar("_Item")
 
 

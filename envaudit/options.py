@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from envaudit.argv import Argument, Option
 from envaudit.model import LOADERS
 
-_TARGET: Final = "A path (venv, interpreter, lockfile, snapshot), an image, or KIND://REFERENCE."
+_TARGET: Final = "A path (venv, lockfile, snapshot, image archive, ...), an image, or KIND://REFERENCE."
 
 # What to look at
 Target = Annotated[str | None, Argument("TARGET", f"{_TARGET} Default: this environment.")]
@@ -20,6 +20,13 @@ TrainPython = Annotated[
 ]
 Timeout = Annotated[float, Option(("--timeout",), "Seconds until a live target counts as hanging.", "SECONDS")]
 Pull = Annotated[bool, Option(("--pull",), "Pull the image if the local engine does not have it.")]
+Static = Annotated[
+    bool, Option(("--static",), "Read the local engine's image without running it (always so where it cannot run).")
+]
+Platform = Annotated[
+    str | None,
+    Option(("--platform",), "Of an image that is there for several platforms: this one.", "OS/ARCH[/VARIANT]"),
+]
 Pip = Annotated[bool, Option(("--pip",), "Also ask pip in a local environment and note where it disagrees.")]
 
 # Model files

@@ -15,8 +15,12 @@ MUSL_LOADER = "/lib/ld-musl-*.so.1"
 
 def collect(evidence: Evidence) -> Iterator[Component | Gap]:
     """Components ``os``, ``libc``, ``machine`` and ``kernel`` (attributes: docs/snapshot.md)."""
-    found = evidence.interpreter
     yield _os_release(evidence)
+    if "interpreter" not in evidence.offers:
+        for kind in ("libc", "machine", "kernel"):
+            yield Gap(kind, None, evidence.unseen)
+        return
+    found = evidence.interpreter
     yield _libc(evidence)
     yield Component("machine", "machine", None, {"architecture": found["machine"]})
     if not found["release"]:
@@ -93,7 +97,7 @@ def _musl_version(evidence: Evidence) -> str | None:
 
 COLLECTOR = Collector(
     kinds=("os", "libc", "machine", "kernel"),
-    needs=frozenset({"interpreter", "files", "names"}),
+    needs=frozenset({"files", "names"}),
     request=Request(
         files=(*(FileRequest(path) for path in OS_RELEASE), FileRequest(APK_INSTALLED, cap=16 * 1024 * 1024)),
         names=(MUSL_LOADER,),

@@ -130,7 +130,8 @@ class _Stored:
         self._layer = layer
         algorithm, _, self._wanted = layer.digest.partition(":")
         self._size = layer.size if checked else None
-        self._hash = hashlib.new(algorithm, usedforsecurity=False) if checked and algorithm else None
+        known = checked and algorithm in hashlib.algorithms_available
+        self._hash = hashlib.new(algorithm, usedforsecurity=False) if known else None
         self._buffer = memoryview(bytearray(_STEP))
         self.size = 0
 

@@ -16,7 +16,8 @@ class Layer(NamedTuple):
     """One layer: a tar archive, compressed or not, of what it adds to those below it."""
 
     digest: str
-    """``ALGORITHM:HEX`` of the bytes as they are stored; what :meth:`Source.open` reads is to be checked against it."""
+    """``ALGORITHM:HEX`` of the bytes as they are stored; what :meth:`Source.open` reads is to be checked against it. Of
+    an engine's export whatever identifies it; empty where nothing does."""
     size: int | None = None
     """Bytes as stored."""
     media_type: str = ""

@@ -29,7 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envaudit.model import Component, Finding, Severity, Snapshot, Unknown
+from envaudit.evidence import NO_PYTHON
+from envaudit.model import Component, Finding, Gap, Severity, Snapshot, Unknown
 from envaudit.rules import Rule
 from envaudit.rules._helpers import attribute, both, unseen
 from envaudit.rules._versions import allowed, release
@@ -39,6 +40,19 @@ REFERENCE = "https://github.com/cloudpipe/cloudpickle"
 
 def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
     """Compare major and minor version."""
+    had, absent = train.of("python").get("python"), serve.find("python", "python")
+    if had is not None and isinstance(absent, Gap) and absent.reason.startswith(NO_PYTHON):
+        yield Finding(
+            "error",
+            "Python",
+            "There is no Python in serving: nothing of what training used is there.",
+            "name its interpreter (--python PATH), or the image that really serves",
+            had.version or "present",
+            "absent",
+            "",
+            (("python", "*", "*"),),
+        )
+        return
     unknown = unseen(train, serve, "python", "python", "Python")
     if unknown:
         yield unknown

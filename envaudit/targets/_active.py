@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from envaudit.evidence import Evidence, Request
+from envaudit.evidence import NO_PYTHON, Evidence, Request
 from envaudit.model import Environment, Json
 from envaudit.targets import _live
 
@@ -122,7 +122,7 @@ def nothing(where: str, named: str | None, tried: list[str]) -> str:
     """What to say where there is no Python."""
     if named is not None:
         return f"{where}: there is no {named} in it (--python)"
-    return f"{where}: no Python found in it (tried {', '.join(tried)}); --python PATH names one"
+    return f"{where}: {NO_PYTHON} (tried {', '.join(tried)}); --python PATH names one"
 
 
 def others(names: Iterable[str], patterns: Iterable[str], interpreter: dict[str, Json]) -> tuple[str, ...]:

@@ -28,6 +28,10 @@ DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
 _NOT_THERE: Final = ("executable file not found", "no such file or directory", "not a directory")
 
 
+class NotRunnableError(InspectorError):
+    """Nothing in the image can be run here: there is no Python, or it is for another architecture."""
+
+
 class Answer(NamedTuple):
     """What one run of the inspector printed. ``exit_code`` is None where the engine does not tell."""
 
@@ -136,7 +140,7 @@ def is_missing_program(message: str) -> bool:
 def cannot_start(where: str, python: str, config: dict[str, Json], why: str) -> InspectorError:
     """Why a program that is there cannot be started; ``why`` is what the engine says."""
     if "exec format error" in why:
-        return InspectorError(
+        return NotRunnableError(
             f"{where}: its {python} is not for this machine (the image says {config.get('architecture')});"
             " use the image of this platform, or set up emulation (qemu binfmt)"
         )
@@ -328,4 +332,5 @@ def inspect(
             continue
         reply = _live.read_reply(answer.stdout, answer.stderr, answer.exit_code, token, where)
         return _active.evidence(reply, config, request, python, chosen_by)
-    raise InspectorError(_active.nothing(where, options.python, tried))
+    nothing = _active.nothing(where, options.python, tried)
+    raise InspectorError(nothing) if options.python else NotRunnableError(nothing)

@@ -88,7 +88,7 @@ def read_reply(stdout: bytes, stderr: bytes, exit_code: int | None, token: bytes
     raise InspectorError(f"{where}: the interpreter did not answer (exit code {exit_code}): {last}")
 
 
-def evidence(reply: dict[str, Json], environment: Environment, request: Request) -> Evidence:
+def evidence(reply: dict[str, Json], environment: Environment | None, request: Request) -> Evidence:
     """The inspector's reply as evidence."""
     binary = {item.pattern for item in request.files if item.binary}
     return Evidence(

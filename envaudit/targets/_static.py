@@ -61,12 +61,16 @@ class _Files:
                 yield from self.walk(f"{path}/{name}")
 
 
-def of_image(source: Source, request: Request, options: Options, where: str) -> Evidence:
-    """What an image's layers hold for a request; its configuration is evidence as well."""
+def of_image(
+    source: Source, request: Request, options: Options, where: str, config: dict[str, Json] | None = None
+) -> Evidence:
+    """What an image's layers hold for a request. Its configuration is evidence as well: the source's, where it is not
+    given under the keys of :attr:`Evidence.image`."""
     tree = open_tree(source, interpreter.REQUEST.merge([request]), options.progress)
-    config = image_config(source)
+    if config is None:
+        config = image_config(source)
     evidence = gather(tree, config, request, options, where)
-    return evidence._replace(image=config, offers=evidence.offers | {"image"}) if source.config else evidence
+    return evidence._replace(image=config, offers=evidence.offers | {"image"}) if config else evidence
 
 
 def image_config(source: Source) -> dict[str, Json]:
@@ -82,7 +86,8 @@ def image_config(source: Source) -> dict[str, Json]:
 def gather(tree: Tree, config: dict[str, Json], request: Request, options: Options, where: str) -> Evidence:
     """What the tree holds for a request. ``config`` has the keys of :attr:`Evidence.image`.
 
-    Raises :class:`~envaudit.errors.InspectorError` where there is no Python, or its files do not tell enough.
+    An image without a Python has its other files all the same. Raises :class:`~envaudit.errors.InspectorError` where
+    the one that was named is not there, or a Python's files do not tell enough.
     """
     env = config.get("env") or {}
     workdir = config.get("workdir") or "/"
@@ -97,10 +102,14 @@ def gather(tree: Tree, config: dict[str, Json], request: Request, options: Optio
         found = interpreter.facts(tree, python, env, config.get("user") or "", workdir, where)
         reply = _reply(tree, found, request._replace(names=(*request.names, *_active.places(config))))
         reply["environ"] = {name: env[name] for name in request.environ if name in env}
-        return _active.evidence(reply, config, request, name, chosen_by)._replace(
-            offers=_OFFERS, unseen=UNSEEN, tree=tree
-        )
-    raise InspectorError(_active.nothing(where, options.python, tried))
+        evidence = _active.evidence(reply, config, request, name, chosen_by)
+        return evidence._replace(offers=_OFFERS, unseen=UNSEEN, tree=tree)
+    if options.python is not None:
+        raise InspectorError(_active.nothing(where, options.python, tried))
+    reply = _reply(tree, {"path": [], "prefix": "/-", "errors": []}, request)
+    reply["environ"] = {name: env[name] for name in request.environ if name in env}
+    unseen = _active.nothing(where, None, tried).partition(": ")[2]
+    return _live.evidence(reply, None, request)._replace(offers=_OFFERS - {"interpreter"}, unseen=unseen, tree=tree)
 
 
 def _reply(tree: Tree, found: dict[str, Json], request: Request) -> dict[str, Json]:

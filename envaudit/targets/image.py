@@ -20,6 +20,7 @@ from envaudit.evidence import Evidence, Options, Request, Target
 from envaudit.model import Json
 from envaudit.targets import _engine, _live
 
+UNSEEN: Final = "an image is looked at without devices"
 LABEL: Final = _engine.LABEL
 _MEMORY: Final = "1g"
 _PROCESSES: Final = 128
@@ -36,21 +37,55 @@ _FILE_LIKE: Final = (".json", ".txt", ".toml", ".lock")
 
 
 def gather(reference: str, request: Request, options: Options) -> Evidence:
-    """Run the inspector once in a throw-away container of the image."""
+    """Run the inspector once in a throw-away container of the image; where nothing in it can be run, read its files."""
     with _engine.connect(options.timeout) as client:
         found = _find(client, reference, options)
         config = _engine.image_config(found)
+        _see_platform(config, reference, options)
+        if not options.static:
+            try:
+                return _inspected(client, config, reference, request, options)
+            except _engine.NotRunnableError as error:
+                options.progress(f"reading {reference}, of which nothing can be run here")
+                try:
+                    return _read(config, reference, request, options)
+                except InspectorError:
+                    raise error from None
+    return _read(config, reference, request, options)
 
-        def start(python: str, source: bytes, token: bytes) -> _engine.Answer | None:
-            return _run(client, config, python, source, token, reference, options.timeout)
 
-        evidence = _engine.inspect(reference, config, request, options, start)
+def _read(config: dict[str, Json], reference: str, request: Request, options: Options) -> Evidence:
+    """What the image's files tell."""
+    from envaudit.targets import _static
+    from envaudit.targets._exported import Exported
+
+    return _static.of_image(Exported(config["id"], options.timeout), request, options, reference, config)
+
+
+def _see_platform(config: dict[str, Json], reference: str, options: Options) -> None:
+    """An engine of this kind has one platform of an image; another one is not there."""
+    if options.platform is None:
+        return
+    from envaudit.images import platform
+
+    has = platform.stated(config)
+    if has is None or has not in platform.fitting(platform.parse(options.platform)):
+        raise EngineError(
+            f"{reference}: the local engine has it for {has or 'no platform that it names'}, not for"
+            f" {options.platform}; docker pull --platform {options.platform} {reference}"
+        )
+
+
+def _inspected(
+    client: Any, config: dict[str, Json], reference: str, request: Request, options: Options
+) -> Evidence:
+
+    def start(python: str, source: bytes, token: bytes) -> _engine.Answer | None:
+        return _run(client, config, python, source, token, reference, options.timeout)
+
+    evidence = _engine.inspect(reference, config, request, options, start)
     # It ran without devices: what nvidia-smi would say in service is not to be seen this way.
-    return evidence._replace(
-        image=config,
-        offers=(evidence.offers | {"image"}) - {"commands"},
-        unseen="an image is looked at without devices",
-    )
+    return evidence._replace(image=config, offers=(evidence.offers | {"image"}) - {"commands"}, unseen=UNSEEN)
 
 
 def claims(text: str) -> bool:
