@@ -117,8 +117,9 @@ def _holding(library: str) -> str:
     """What to install for a shared library; the package that holds it where it is known (knowledge/oslibs.toml)."""
     known = (need["debian"][0] for need in knowledge.load("oslibs").values() if need["library"] == library)
     name = next(known, None)
-    debian = f", {name} on Debian and Ubuntu: apt-get install -y {name}" if name else ""
-    return f"install the system's package that holds {library}{debian}"
+    if name is not None:
+        return f"apt-get install -y {name} (on Debian and Ubuntu), which holds {library}"
+    return f"install the system's package that holds {library}"
 
 
 def _ended(job: Job, outcome: Outcome, last: Global, needs: Needs, trained: dict[str, str]) -> Reason:
@@ -130,18 +131,10 @@ def _ended(job: Job, outcome: Outcome, last: Global, needs: Needs, trained: dict
 
 def _reason(end: End, item: Global, needs: Needs, why: str, fix: str) -> Reason:
     asks = f"the file names {item}" if item in needs.globals else f"the file is read with {needs.loader}"
-    where = (f"byte {item.at} of the file names {item}",) if item.at > 0 else ()
-    return Reason(
-        "load",
-        "no",
-        "executed",
-        end.cause,
-        end.error,
-        f"{asks}; {why}",
-        (*where, *end.evidence),
-        fix,
-        subject=str(item),
-    )
+    where = [f"byte {item.at} of the file names {item}"] if item.at > 0 else []
+    where += [link for link in end.evidence if " in find_class: " not in link]  # the unpickler's own
+    why = f"{asks}; {why}"
+    return Reason("load", "no", "executed", end.cause, end.error, why, tuple(where), fix, subject=str(item))
 
 
 def _unread(reason: Reason) -> Reason:

@@ -247,6 +247,6 @@ def test_a_library_that_the_image_lacks_fails_an_import_only(build: Any, tmp_pat
     first = after.reasons[0]
     assert first.cause == "import-error"
     assert first.error == "OSError: libgomp.so.1: cannot open shared object file: No such file or directory"
-    assert "libgomp1 on Debian and Ubuntu" in first.fix
+    assert first.fix == "apt-get install -y libgomp1 (on Debian and Ubuntu), which holds libgomp.so.1"
     (run,) = package.probe(model, tag, run=True).verdicts
     assert run.reasons[0].error == first.error
