@@ -1,5 +1,6 @@
 #!/bin/sh
-# A container engine and two base images for the tests in tests/engine, and the sandbox for those in tests/sandbox.
+# A container engine and two base images for the tests in tests/engine, a registry and what fills it for those in
+# tests/images, and the sandbox for those in tests/sandbox.
 # For root on Debian; does only what is missing.
 set -eu
 
@@ -46,6 +47,10 @@ base_image() {
 }
 
 need bwrap bubblewrap
+need skopeo skopeo
+need docker-registry docker-registry # the tests start their own; a service that this starts is in nobody's way
+need htpasswd apache2-utils
+need openssl openssl
 engine
 if ! docker image inspect envaudit-base:bookworm envaudit-base:trixie >/dev/null 2>&1; then
     need xz xz-utils

@@ -120,9 +120,10 @@ class Client:
         Raises :class:`~envaudit.errors.TargetError` after too many failures, or where the server wants a long pause.
         """
         if error.pause > _LONGEST_PAUSE:
-            raise TargetError(f"{self.where}: cannot be read: {error}; try again in {error.pause:.0f} seconds")
+            later = f"try again in {error.pause:.0f} seconds"
+            raise TargetError(f"{self.where}: cannot be read: {error}; {later}") from None
         if failures >= TRIES:
-            raise TargetError(f"{self.where}: cannot be read: {error}")
+            raise TargetError(f"{self.where}: cannot be read: {error}") from None
         time.sleep(max(error.pause, PAUSE * 2 ** (failures - 1)))
 
     def _answer(self, path: str, headers: dict[str, str], what: str) -> Any:
@@ -131,9 +132,9 @@ class Client:
         used = self._authorization
         response = self._followed(url, headers, used)
         if response.status_code == 401 and _origin(response.url) == _origin(url):
+            response.close()
             authorization = self._renewed(used, response.headers.get("WWW-Authenticate", ""))
             if authorization != used:
-                response.close()
                 response = self._followed(url, headers, authorization)
         if response.status_code in (200, 206):
             return response
@@ -235,11 +236,11 @@ class Client:
 
     def _refused(self, response: Any, what: str) -> Exception:
         """What an answer without content means, and what to do about it."""
-        status, codes = response.status_code, self._codes(response)
+        status = response.status_code
         if status in (408, 425, 429) or status >= 500:
-            many = f" (too many requests; {self._to_log_in()} raises the limit)" if status == 429 else ""
-            return AgainError(f"its registry answers {status}{many}", _retry_after(response))
-        problem = f" ({self._login.problem})" if self._login and self._login.problem else ""
+            advice = f" (too many requests; {self._to_log_in()} raises the limit)" if not self._login else ""
+            return AgainError(f"its registry answers {status}{advice if status == 429 else ''}", _retry_after(response))
+        problem = f" ({self._login.problem})" if self._login is not None and self._login.problem else ""
         if status == 401 and self._login:
             return TargetError(f"{self.where}: its registry refuses the login that Docker keeps; {self._to_log_in()}")
         if status == 401:
@@ -247,7 +248,7 @@ class Client:
         if status == 403:
             whose = "of this login" if self._login else "without a login"
             return TargetError(f"{self.where}: access is denied {whose}; {self._to_log_in()} as one who may{problem}")
-        if status == 404 and "NAME_UNKNOWN" in codes:
+        if status == 404 and "NAME_UNKNOWN" in self._codes(response):
             what = f"a repository {self._reference.path}"
         if status == 404:
             return TargetError(f"{self.where}: its registry does not have {what}")
@@ -265,7 +266,8 @@ class Client:
 
     def _is_safe(self, url: str) -> bool:
         """Whether nobody can listen: TLS, or within this machine to where the registry is as well."""
-        return _origin(url)[0] == "https" or (is_local(url) and is_local(self._base))
+        scheme, host, _ = _origin(url)
+        return bool(host) and (scheme == "https" or (is_local(url) and is_local(self._base)))
 
     def _spoken(self) -> str:
         """The base of the registry on this machine, which may speak plain HTTP as for the docker command."""
@@ -314,7 +316,7 @@ def _origin(url: str) -> tuple[str, str, int]:
     try:
         parts = urlsplit(url)
         scheme = parts.scheme.lower()
-        return scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}[scheme]
+        return scheme, (parts.hostname or "").lower(), parts.port or {"http": 80, "https": 443}[scheme]
     except (ValueError, KeyError):
         return "", "", 0
 

@@ -96,4 +96,4 @@ def parse(text: str) -> Reference:
 
 def _wrong(text: str, why: str) -> TargetError:
     shown = text if len(text) <= 2 * _LONGEST else f"{text[:_LONGEST]}..."
-    return TargetError(f"{ascii(shown)} is no image reference: {why}; write HOST/NAME:TAG")
+    return TargetError(f"{shown!a} is no image reference: {why}; write HOST/NAME:TAG")

@@ -79,13 +79,14 @@ class _Blob(io.RawIOBase):
         self._failures = 0
         self._over = 0
         """Bytes to be passed over: what stands before, where the server does not obey ranges."""
-        self._response: Any = client.tried(self._asked)
+        self._size = layer.size or 0
+        self._response: Any = client.tried(self._asked) if start < self._size else None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        left = (self._layer.size or 0) - self._at
+        left = self._size - self._at
         while left > 0:
             try:
                 if self._response is None:
@@ -114,7 +115,7 @@ class _Blob(io.RawIOBase):
         self._over = self._at if whole else 0
         begins = whole or response.headers.get("Content-Range", "").startswith(f"bytes {self._at}-")
         length = response.headers.get("Content-Length", "")
-        expected = (self._layer.size or 0) - (0 if whole else self._at)
+        expected = self._size - (0 if whole else self._at)
         if not begins or (length.isdigit() and int(length[:20]) != expected):
             response.close()
             raise TargetError(f"{self._client.where}: its registry has another length of {what} than its manifest says")

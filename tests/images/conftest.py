@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engine.conftest import REQUIRED, Build, build, engine, turn
-from tests.images import making
+from tests.images import making, serving
 
 __all__ = ["build", "engine", "turn"]
 
@@ -68,3 +68,19 @@ def saved(two_layers: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small() -> making.Made:
     """An image of two layers."""
     return making.image({"etc/os-release": b'ID="debian"\n'}, {"app/data": bytes(range(256)) * 4000})
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``HOST:PORT`` of a registry that lets everybody in; its storage holds nothing at first."""
+    with serving.registry(tool("docker-registry"), tmp_path_factory.mktemp("registry")) as host:
+        yield host
+
+
+@pytest.fixture
+def docker_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The Docker configuration of this test, empty at first, and a ~/.netrc for every host that must not be used."""
+    (tmp_path / "netrc").write_text("default login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    return tmp_path / "config.json"
