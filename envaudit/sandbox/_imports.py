@@ -68,9 +68,9 @@ def correct(
         last = sought[-1] if sought else names[0]
         missing[str(last)] = _ended(job, outcome, last, needs, trained)
         told = [f"importing ended at {last}: {len(names) - len(sought)} names after it were not looked up"]
-    reasons = list(missing.values())
+    reasons, seen = list(missing.values()), {str(item) for item in sought}
     for reason in predicted.reasons:
-        if reason.cause not in _ABSENT or reason.subject not in {str(item) for item in sought}:
+        if reason.cause not in _ABSENT or reason.subject not in seen:
             reasons.append(reason)
         elif reason.subject in missing:
             continue

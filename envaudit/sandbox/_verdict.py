@@ -70,6 +70,7 @@ def _summary(outcome: Outcome) -> str:
 
 
 def notes_of(outcome: Outcome) -> tuple[str, ...]:
+    """What there is to say of a run besides its answers."""
     notes = [f"warned: {text.partition(chr(10))[0]}" for text in outcome.warnings]
     if outcome.form is not None:
         words = {"frame": "a pandas DataFrame", "array": "a numpy array", "list": "a list"}

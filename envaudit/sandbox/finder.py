@@ -53,28 +53,28 @@ def renamed(module: str, name: str) -> Tuple[str, str]:
 
 def find(loader: str, protocol: int, module: str, name: str) -> Any:
     """Import the module and look the name up, in the ways in which the loader does. Raises what the last one raises."""
-    torch = sys.modules.get("torch.serialization")
-    if loader == "torch.load":  # torch/serialization.py, ``UnpicklerWrapper.find_class``
-        module = getattr(torch, "load_module_mapping", {}).get(module, module)
     *others, last = ways(loader, protocol, module, name)
-    for kind, version in others:
+    for kind, version, place in others:
         try:
-            return unpickler(kind, version).find_class(module, name)
+            return unpickler(kind, version).find_class(place, name)
         except (AttributeError, ImportError, TypeError):  # as pandas.read_pickle goes on
             continue
-    return unpickler(*last).find_class(module, name)
+    kind, version, place = last
+    return unpickler(kind, version).find_class(place, name)
 
 
-def ways(loader: str, protocol: int, module: str, name: str) -> Iterator[Tuple[Any, int]]:
-    """``(class, protocol)`` of the unpicklers that a loader tries."""
+def ways(loader: str, protocol: int, module: str, name: str) -> Iterator[Tuple[Any, int, str]]:
+    """``(class, protocol, module)`` of each way that a loader tries: an unpickler, and what it is asked for."""
     pickle = importlib.import_module("pickle")
     kind = pickle._Unpickler if loader == "joblib.load" else pickle.Unpickler  # joblib/numpy_pickle.py
     protocol = min(protocol, pickle.HIGHEST_PROTOCOL)
-    yield kind, protocol
+    yield kind, protocol, module
     if protocol > 2 and renamed(module, name) != (module, name):
-        yield kind, 2  # joblib writes an array of objects as a pickle of its own, with protocol 2
+        yield kind, 2, module  # joblib writes an array of objects as a pickle of its own, with protocol 2
+    if loader.startswith("torch.load") and module == "torch.tensor":
+        yield kind, protocol, "torch._tensor"  # ``load_module_mapping`` of torch/serialization.py
     if loader == "pandas.read_pickle" and "pandas" in sys.modules:  # pandas/io/pickle.py
-        yield importlib.import_module("pandas.compat.pickle_compat").Unpickler, protocol
+        yield importlib.import_module("pandas.compat.pickle_compat").Unpickler, protocol, module
 
 
 def unpickler(kind: Any, protocol: int) -> Any:

@@ -109,7 +109,7 @@ NAMES = {
 """By protocol: each depends on it whether a name of Python 2, or a qualified one, is found."""
 
 LOADS = """
-import glob, pickle, sys
+import pickle, sys
 for name in sys.argv[1:]:
     try: pickle.load(open(name, 'rb')); print()
     except Exception as error: print('%s: %s' % (type(error).__name__, error))
@@ -365,6 +365,27 @@ def test_real_models_of_another_release(tmp_path: Path) -> None:
         )
         said = [item.error for item in verdict.reasons if item.how == "executed"]
         assert all(error == done.stderr.splitlines()[-1] for error in said)
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("bubblewrap")
+def test_pandas_knows_where_its_names_have_gone(tmp_path: Path) -> None:
+    place = environment(*TRAIN, python=PYTHON_311)
+    names = [
+        "pandas.core.indexes.numeric:Int64Index",
+        "pandas.core.sparse.array:SparseArray",
+        "pandas.core.panel:Panel",
+    ]
+    alone = [asking(tmp_path, name).rename(tmp_path / f"{at}.pkl") for at, name in enumerate(names)]
+    code = LOADS.replace("import pickle", "import pandas").replace(
+        "pickle.load(open(name, 'rb'))", "pandas.read_pickle(name)"
+    )
+    done = subprocess.run([place / "bin/python", "-c", code, *alone], stdout=subprocess.PIPE, check=True, text=True)
+    assert [bool(line) for line in done.stdout.splitlines()] == [False, False, True]
+    model = asking(tmp_path, *names)
+    (verdict,) = package.probe(model, place, loader="pandas.read_pickle", imports=True).verdicts
+    assert [reason.error for reason in verdict.reasons] == done.stdout.splitlines()[2:]
+    assert verdict.notes[0] == "imported there: 3 of 4 names that loading asks for"
 
 
 def test_what_could_not_be_read_stays_open_where_the_names_are_there() -> None:

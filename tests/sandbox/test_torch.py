@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 import envaudit
-from envaudit.model import QUESTIONS
+from envaudit import artifacts, sandbox
+from envaudit.evidence import Options
+from envaudit.model import QUESTIONS, Answer, Verdict
+from envaudit.needs import Global
 from tests.environments import environment, interpreters
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("bubblewrap")]
@@ -88,3 +91,19 @@ def test_a_state_dict_loads_by_default_and_has_nothing_to_call(place: Path, trai
     assert file.executed.reasons[0].cause == "nothing-to-call"
     assert file.verdict is not None
     assert any(note.startswith("predict was not tried: an object of the class ") for note in file.verdict.notes)
+
+
+def test_what_torch_files_name_is_found_as_torch_does(place: Path, trained: Path) -> None:
+    """TorchScript's own classes are nowhere in Python; ``torch.tensor`` was a module before torch 1.9."""
+    names = ("module.pt", "legacy.pt", "state.pt", "script.pt")
+    for file in envaudit.probe([trained / name for name in names], place, imports=True).files:
+        assert file.predicted is not None
+        assert not [reason for reason in file.predicted.reasons if reason.how == "executed"]
+        assert file.predicted.notes[0].startswith("imported there: all ")
+    old = (Global("torch.tensor", "Tensor"), Global("torch.tensor", "Nothing"))
+    needs = artifacts.read(str(trained / "state.pt"))._replace(globals=old)
+    yes = Answer("yes", "likely")
+    predicted = Verdict("state.pt", str(place), yes, yes, yes)
+    (reason,) = sandbox.import_names(predicted, needs, str(place), options=Options()).reasons
+    assert reason.subject == "torch.tensor.Nothing"
+    assert reason.error.startswith("AttributeError: Can't get attribute 'Nothing' on <module 'torch._tensor' from ")
