@@ -79,7 +79,7 @@ class Probed(NamedTuple):
     needs: dict[str, Json] = {}  # noqa: RUF012
     """What it asks of any environment; the keys are described in docs/verdict.schema.json."""
     predicted: Verdict | None = None
-    """None where no target was named."""
+    """None where no target was named. Where importing was asked for, it is corrected by what that showed."""
     executed: Verdict | None = None
     """What really happened, where it was run."""
     error: str | None = None

@@ -202,6 +202,7 @@ def _said(outcome: Outcome) -> tuple[str, ...]:
 
 
 def raised(job: Job, failure: Failure) -> End:
+    """What an exception says of why it went no further."""
     evidence = (*failure.frames[-_FRAMES:], *(line for line in failure.text.splitlines()[1:11] if line.strip()))
     if failure.memory:
         return _starved(job, failure.line, evidence)

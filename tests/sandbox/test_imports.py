@@ -269,6 +269,20 @@ def test_without_a_sandbox_nothing_is_imported(place: Path, tmp_path: Path) -> N
         looked(asking(tmp_path, "plain:Here"), place)
 
 
+@pytest.mark.network
+@pytest.mark.usefixtures("bubblewrap")
+def test_what_a_lock_file_says_is_built_and_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    lock = tmp_path / "requirements.txt"
+    lock.write_text("joblib==1.4.2\n")
+    model = asking(tmp_path, "joblib.memory:Memory", "sklearn.base:BaseEstimator")
+    (verdict,) = package.probe(model, lock, imports=True).verdicts
+    assert [(reason.error, reason.how) for reason in verdict.reasons] == [
+        ("ModuleNotFoundError: No module named 'sklearn'", "executed")
+    ]
+    assert verdict.notes[0] == "imported there: 2 of 3 names that loading asks for"
+
+
 def test_a_snapshot_has_nothing_to_import(tmp_path: Path, two_snapshots: tuple[Path, Path]) -> None:
     with pytest.raises(SandboxError, match="nothing can be imported in a snapshot; name an environment or an image"):
         looked(asking(tmp_path, "json:loads"), two_snapshots[0])
