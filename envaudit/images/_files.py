@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 from envaudit.errors import TargetError
 from envaudit.images import _tar
 
-_MEMBERS: Final = 1 << 16
+_MEMBERS: Final = 1 << 14
 """Members of an archive that are listed. Archives of images have a few for each layer."""
 _HOPS: Final = 8
 """Links that are followed to a file; layers that are equal are links to one of them."""

@@ -1,8 +1,9 @@
 """Images in files: OCI layouts, in a folder or an archive, what ``docker save`` and ``docker export`` write.
 
 Formats: OCI image specification 1.1, image-layout.md; Docker's image tarball (moby/moby, ``image/spec/v1.2.md``,
-"Combined Image JSON + Filesystem Changeset Format"), whose ``manifest.json`` engines before 25.0 wrote alone. An
-archive of several images wants the name of one: ``ARCHIVE#NAME:TAG``, or ``#DIGEST``.
+"Combined Image JSON + Filesystem Changeset Format"), whose ``manifest.json`` engines before 25.0 wrote alone and later
+ones write beside an OCI layout. An archive of several images wants the name of one: ``ARCHIVE#NAME:TAG``, or
+``ARCHIVE#DIGEST``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from envaudit.errors import TargetError
@@ -31,6 +33,9 @@ _NAMES: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name"
 """Annotations of an index that name an image, the whole reference and in most cases its tag alone (annotations.md)."""
 _SHOWN: Final = 10
 """Names of images in a message."""
+_FROM: Final = "containerd.io/distribution.source."
+"""Annotation, with a host at its end, of the repositories there from which an engine pulled an image (containerd,
+``core/images/archive/exporter.go``). A name alone does not tell that a registry knows the digest."""
 _COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 
 
@@ -93,13 +98,19 @@ def open_path(path: str, platform: str | None, name: str | None = None) -> Sourc
             raise TargetError(f"{path}: is a root file system, in which no image is named {shown(name)}")
         layer = Layer("", os.path.getsize(path))
         return _Stored({}, {}, (layer,), _files.Folder(os.path.dirname(path)), {layer: os.path.basename(path)})
-    if kind.image.size(_INDEX) is not None:
+    if kind.image.size(_MANIFEST) is None:
+        return _layout(kind.image, platform, name)
+    # Of an image, the manifests that engines from 25.0 on write may lack layers or mix up their order
+    # (moby/moby, issues 47065 and 47150), which manifest.json does not. It knows nothing of platforms, though.
+    if any(item.media_type in manifest.INDEX_TYPES for item in _listed(kind.image)):
         return _layout(kind.image, platform, name)
     return _saved(kind.image, platform, name)
 
 
-def _layout(files: Files, platform: str | None, name: str | None) -> Source:
-    """An OCI layout (image-layout.md)."""
+def _listed(files: Files) -> list[Descriptor]:
+    """What the index of an OCI layout lists; nothing where there is none."""
+    if files.size(_INDEX) is None:
+        return []
     if files.size(_LAYOUT) is not None:
         version = manifest.json_object(_read(files, _LAYOUT), f"{files.where}: {_LAYOUT}").get("imageLayoutVersion")
         if version != _VERSION:
@@ -107,7 +118,12 @@ def _layout(files: Files, platform: str | None, name: str | None) -> Source:
     index = manifest.parse(_read(files, _INDEX), f"{files.where}: {_INDEX}")
     if not isinstance(index, manifest.Index):
         raise TargetError(f"{files.where}: {_INDEX} is no image index")
-    entries = [item for item in index.manifests if item.media_type in manifest.INDEX_TYPES or manifest.is_image(item)]
+    return [item for item in index.manifests if item.media_type in manifest.INDEX_TYPES or manifest.is_image(item)]
+
+
+def _layout(files: Files, platform: str | None, name: str | None) -> Source:
+    """An OCI layout (image-layout.md)."""
+    entries = _listed(files)
     chosen = _one(files.where, [_Entry(item, item.digest, *_called(item)) for item in entries], name)
 
     def read(item: Descriptor) -> bytes:
@@ -119,14 +135,22 @@ def _layout(files: Files, platform: str | None, name: str | None) -> Source:
         data, digests = read(chosen[0]), (chosen[0].digest,)
         manifest.check(data, chosen[0].digest, files.where)
         found = manifest.parse(data, files.where, chosen[0].media_type)
-    image = manifest.resolve(
-        found, digests, read, platform, files.where, lambda item: files.size(_blob(item.digest)) is not None
-    )
-    facts: dict[str, Json] = {"id": image.id, "platforms": list(image.platforms)}
-    same = {item.digest for item in chosen}
-    whole = _references(called for item in entries if item.digest in same for called in _called(item)[0])
-    facts["tags"] = sorted({found.tagged for found in whole if found.tagged})
-    facts["digests"] = list(dict.fromkeys(found.digested(digest) for digest in image.digests for found in whole))
+    config_of = cache(lambda digest: _config_of(files, digest))
+
+    def is_there(item: Descriptor) -> bool:
+        """Whether its image is stored as well: of several platforms an engine saves those that it has."""
+        config = "" if item.media_type in manifest.INDEX_TYPES else config_of(item.digest)
+        return all(files.size(_blob(digest)) is not None for digest in (item.digest, config) if digest)
+
+    image = manifest.resolve(found, digests, read, platform, files.where, is_there)
+    same = [item for item in entries if item.digest in {chosen.digest for chosen in chosen}]
+    whole = _references(called for item in same for called in _called(item)[0])
+    facts: dict[str, Json] = {
+        "id": image.id,
+        "digests": _known_as(same, image.digests),
+        "tags": sorted({found.tagged for found in whole if found.tagged}),
+        "platforms": list(image.platforms),
+    }
     return _Stored(image.config, facts, image.layers, files, {layer: _blob(layer.digest) for layer in image.layers})
 
 
@@ -151,8 +175,16 @@ def _saved(files: Files, platform: str | None, name: str | None) -> Source:
         raise TargetError(f"{files.where}: has {len(names)} layers, more than the {manifest.LAYERS_CAP} that are read")
     layers = manifest.with_diff_ids([Layer("", files.size(part)) for part in names], config, files.where)
     layers = tuple(_with_digest(files, part, layer) for part, layer in zip(names, layers, strict=True))
+    identity = manifest.digest_of(data)
+    config_of = cache(lambda digest: _config_of(files, digest))
     facts: dict[str, Json] = {
-        "id": manifest.digest_of(data),
+        "id": identity,
+        "digests": [
+            known
+            for item in _listed(files)
+            for known in _known_as([item], (item.digest,))
+            if config_of(item.digest) == identity
+        ],
         "tags": sorted({found.tagged for found in _references(entry.get("RepoTags") or ()) if found.tagged}),
     }
     return _Stored(config, facts, layers, files, dict(zip(layers, names, strict=True)))
@@ -194,6 +226,27 @@ def _references(names: Iterable[str]) -> list[Reference]:
             except TargetError:
                 continue
     return list(dict.fromkeys(found))
+
+
+def _known_as(items: list[Descriptor], digests: tuple[str, ...]) -> list[str]:
+    """``NAME@DIGEST`` for each repository that is known to hold these digests."""
+    names = _references(
+        f"{key.removeprefix(_FROM)}/{path}"
+        for item in items
+        for key, paths in item.annotations.items()
+        if key.startswith(_FROM)
+        for path in paths.split(",")
+    )
+    return [name.digested(digest) for digest in digests for name in names]
+
+
+def _config_of(files: Files, digest: str) -> str:
+    """The digest of the configuration that a manifest names; empty where there is no such manifest."""
+    try:
+        found = manifest.parse(_read(files, _blob(digest)), files.where)
+    except TargetError:
+        return ""
+    return found.config.digest if isinstance(found, manifest.Manifest) else ""
 
 
 def _is_saved(item: Json) -> bool:

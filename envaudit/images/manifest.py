@@ -22,6 +22,7 @@ DOCUMENT_CAP: Final = 4 * 1024 * 1024
 """Bytes of a manifest, an index or a configuration: what registries take (distribution-spec, "Pushing Manifests")."""
 LAYERS_CAP: Final = 1024
 """Engines stack up to 127 layers."""
+_MANIFESTS_CAP: Final = 1024
 _DEPTH: Final = 3
 """How deep an index may lie in indexes."""
 _INDEXES: Final = 16
@@ -142,7 +143,10 @@ def parse(data: bytes, where: str, media_type: str = "") -> Index | Manifest:
         # Which one it is would depend on who reads it: CVE-2021-41190.
         raise TargetError(f"{where}: is both an index and a manifest, which no honest tool writes")
     if "manifests" in found:
-        return Index(tuple(_descriptor(item, f"{where}: manifests") for item in _list(found, "manifests", where)))
+        listed = _list(found, "manifests", where)
+        if len(listed) > _MANIFESTS_CAP:
+            raise TargetError(f"{where}: lists {len(listed)} manifests, more than the {_MANIFESTS_CAP} that are read")
+        return Index(tuple(_descriptor(item, f"{where}: manifests") for item in listed))
     if "layers" not in found or "config" not in found:
         raise TargetError(f"{where}: is neither an image manifest nor an image index")
     config = _descriptor(found["config"], f"{where}: config")
