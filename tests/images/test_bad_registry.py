@@ -447,6 +447,29 @@ def test_a_broken_docker_configuration_is_no_login(text: str, docker_config: Pat
         assert "wants a login" in refused(bad.host)
 
 
+def test_no_proxy_stands_between_this_machine_and_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(MADE) as gone:
+        pass
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://{gone.host}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with server(MADE) as honest:
+        assert layer(opened(honest.host)) == MADE.blobs[LAYER]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        *(("localhost", True), ("LOCALHOST:5000", True), ("127.0.0.1:5000", True), ("127.1.2.3", True)),
+        *(("[::1]:5000", True), ("[::2]", False), ("localhost.example", False), ("127.0.0.1.example", False)),
+        *(("10.0.0.1", False), ("0.0.0.0", False), ("me@127.0.0.1@example", False), ("", False), ("[", False)),
+    ],
+)
+def test_what_is_this_machine(host: str, expected: bool) -> None:
+    assert _http.is_local(f"http://{host}/v2/") is expected
+
+
 def test_nobody_is_there() -> None:
     with server(MADE) as gone:
         pass
