@@ -24,8 +24,9 @@ from envaudit.model import (
     Verdict,
 )
 
-UNCOMPARED: Final = frozenset({"where", "created", "requested", "installer"})
-"""Attributes, at any depth, that say where, when, on whose wish or by whom, and never what: shown, not compared."""
+UNCOMPARED: Final = frozenset({"where", "created", "requested", "installer", "digest", "digests"})
+"""Attributes, at any depth, that say where, when, on whose wish or by whom, and never what: shown, not compared. The
+digests of an image are where registries have it (EA603 looks at them); what it is, its id tells."""
 
 Key = tuple[str, str, str]
 
