@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,29 @@ def test_a_package_that_one_layer_puts_over_another(build: Build, plain: str) ->
     after = take(build("hygiene-once", mended)).of("distribution")["joblib"]
     assert after.version == "1.4.2"
     assert not {"shadowed", "modified", "missing_files"} & after.attributes.keys()
+
+
+def test_a_wheel_for_the_other_c_library(
+    build: Build, start: Callable[..., str], engine: Any, elsewhere: Snapshot
+) -> None:
+    """The way round that can be had here: musllinux on glibc."""
+    right = environment("right", "numpy==1.26.4")
+    musl = "--platform musllinux_1_1_x86_64 --only-binary :all: --target /opt/venv/lib/python3.11/site-packages"
+    wrong = f"{environment('wrong', 'joblib==1.4.2')}RUN {PIP} install {musl} numpy==1.26.4\n"
+    tag = build("hygiene-musl", wrong, pip_settings())
+    finding = findings(elsewhere, tag)["EA302"]
+    assert (finding.severity, finding.serve) == ("error", "glibc 2.36 with musllinux wheels")
+    assert finding.consequence.startswith("numpy in serving: ")
+
+    def imports(image: str) -> bool:
+        name = start(image, "sleep", "60")
+        number = engine.exec_create(name, ["python", "-c", "import numpy"])["Id"]
+        engine.exec_start(number)
+        return bool(engine.exec_inspect(number)["ExitCode"] == 0)
+
+    assert imports(build("hygiene-glibc", right, pip_settings()))
+    assert not imports(tag)
+    assert imports(build("hygiene-glibc-again", f'FROM {tag}\nRUN pip() {{ {PIP} "$@"; }} && {finding.fix}\n'))
 
 
 def test_a_file_that_a_layer_changed(build: Build, plain: str) -> None:
