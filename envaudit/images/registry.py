@@ -80,7 +80,9 @@ class _Blob(io.RawIOBase):
         self._over = 0
         """Bytes to be passed over: what stands before, where the server does not obey ranges."""
         self._size = layer.size or 0
-        self._response: Any = client.tried(self._asked) if start < self._size else None
+        self._response: Any = None
+        if start < self._size:
+            self._response = client.tried(self._asked)
 
     def readable(self) -> bool:
         return True
