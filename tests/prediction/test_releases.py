@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from envaudit.artifacts import read
+from envaudit.model import Verdict
 from envaudit.prediction.evaluation import Evaluation
 from envaudit.prediction.outcome import predict
 from envaudit.surface.open import open_surface
@@ -94,6 +96,10 @@ def python(folder: Path, code: str, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def causes(verdict: Verdict) -> list[tuple[str, ...]]:
+    return [(item.question, item.value, item.how, item.cause, item.subject) for item in verdict.reasons]
+
+
 @pytest.mark.parametrize(
     ("train", "serve"), [(OLDER, NEWER), (NEWER, OLDER), (OLDER, OLDER)], ids=["up", "down", "home"]
 )
@@ -101,10 +107,17 @@ def test_predicted_is_what_happens(train: tuple[str, ...], serve: tuple[str, ...
     there = environment(*serve)
     python(environment(*train), SAVE, str(tmp_path), json.dumps(MODELS))
     happened = [tuple(json.loads(line)) for line in python(there, CALL, str(tmp_path), str(len(MODELS)))]
-    world = Evaluation.world_of(open_surface(str(there)))
+    lock = tmp_path / "requirements.txt"
+    lock.write_text("\n".join(serve))
+    own = (sys.version_info[0], sys.version_info[1])
+    installed, locked = (
+        Evaluation.world_of(surface) for surface in (open_surface(str(there)), open_surface(str(lock), python=own))
+    )
     predicted = []
     for index in range(len(MODELS)):
-        verdict = predict(read(str(tmp_path / f"{index}.pkl")), world)
+        needs = read(str(tmp_path / f"{index}.pkl"))
+        verdict, same = predict(needs, installed), predict(needs, locked)
         predicted.append((verdict.load.value, verdict.predict.value))
+        assert causes(same) == causes(verdict), "its lock file tells what the environment tells"
     assert dict(zip(MODELS, predicted, strict=True)) == dict(zip(MODELS, happened, strict=True))
     assert (("no", "no") in happened) is (train != serve), "these releases are known to break some of the models"
