@@ -58,9 +58,10 @@ def digests(image: Component) -> set[str]:
 
 
 def pinned(name: str, image: Component) -> str | None:
-    """``NAME@DIGEST`` of the image in that repository; None where it has none there."""
-    found = (text for text in image.attributes.get("digests", ()) if reference(text).name == name)
-    return min(found, default=None)
+    """``NAME@DIGEST`` of the image in that repository, its index's where it has one; None without a digest there."""
+    found = [text for text in image.attributes.get("digests", ()) if reference(text).name == name]
+    of_tag = f"{name}@{image.attributes.get('digest')}"
+    return of_tag if of_tag in found else min(found, default=None)
 
 
 def same(ours: Component, theirs: Component) -> bool | None:

@@ -33,7 +33,8 @@ from collections.abc import Iterator
 
 from envaudit.model import Finding, Snapshot, Unknown
 from envaudit.rules import Rule
-from envaudit.rules._images import config, digests, named, pinned, same
+from envaudit.rules._helpers import attribute
+from envaudit.rules._images import config, named, pinned, same
 
 REFERENCE = "https://docs.docker.com/build/building/best-practices/#pin-base-image-versions"
 
@@ -49,9 +50,9 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
         yield Unknown("image", f"whether {target.tagged} is still the same: one side has neither digest nor id of it")
     if alike is not False:
         return
-    by_digest = digests(ours) and digests(theirs)
-    was, now = (min(digests(image)) if by_digest else str(image.attributes["id"]) for image in (ours, theirs))
-    wanted = pinned(target.name, ours) or (by_digest and f"{target.name}@{was}")
+    key = "digest" if {"digest"} <= ours.attributes.keys() & theirs.attributes.keys() else "id"
+    was, now = attribute(ours, key), attribute(theirs, key)
+    wanted = pinned(target.name, ours) or (key == "digest" and f"{target.name}@{was}")
     yield Finding(
         "warning",
         "image",
