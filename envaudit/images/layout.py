@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from envaudit.errors import TargetError
-from envaudit.images import _files, manifest, reference
+from envaudit.images import _archive, _files, manifest, reference
 from envaudit.images._files import Files, shown
 from envaudit.images.manifest import DOCUMENT_CAP, Descriptor
 from envaudit.images.reference import Reference
@@ -74,9 +74,9 @@ def looks_like_image(path: str) -> bool:
     if os.path.isdir(path):
         return os.path.isfile(os.path.join(path, _LAYOUT))
     try:
-        return _files.kind(path) is not None
+        return _archive.kind(path, only_look=True) is not None
     except TargetError:
-        return os.path.isfile(path) and os.access(path, os.R_OK)  # damaged or compressed: opening it will tell
+        return os.path.isfile(path) and os.access(path, os.R_OK)  # damaged, or packed otherwise: opening it will tell
 
 
 def open_path(path: str, platform: str | None, name: str | None = None) -> Source:
@@ -90,7 +90,7 @@ def open_path(path: str, platform: str | None, name: str | None = None) -> Sourc
         if files.size(_LAYOUT) is None:
             raise TargetError(f"{path}: is no OCI layout: it holds no {_LAYOUT}")
         return _layout(files, platform, name)
-    kind = _files.kind(path)
+    kind = _archive.kind(path)
     if kind is None:
         raise TargetError(f"{path}: is neither the archive of an image nor a root file system")
     if kind.image is None:

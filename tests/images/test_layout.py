@@ -165,6 +165,28 @@ def test_an_archive_and_a_folder_read_alike(tmp_path: Path, prefix: str) -> None
             assert file.read() == b""
 
 
+def test_an_archive_that_is_compressed_as_a_whole(tmp_path: Path) -> None:
+    # Random bytes among others: marks lie 16 MiB apart, and not all of it can be at hand.
+    large = making.image({"a": os.urandom(2**20) * 17}, {"b": b"1"}, {"c": os.urandom(2**20) * 2}, pack=bytes)
+    path = making.archive(tmp_path / "x.tar", making.layout(tmp_path / "folder", large))
+    packed = tmp_path / "x.tar.gz"
+    with packed.open("wb") as file:
+        subprocess.run(["gzip", "-1", "--stdout", str(path)], stdout=file, check=True)
+    assert layout.looks_like_image(str(packed))
+    plain, source = layout.open_path(str(path), None), layout.open_path(str(packed), None)
+    assert source[:3] == plain[:3]  # type: ignore[index]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda layer: making.digest_of(stored(source, layer)), source.layers))
+    assert found == [layer.digest for layer in source.layers]
+    whole = stored(plain, plain.layers[2])
+    for start in (1, 10**6, len(whole) - 3, len(whole), len(whole) + 3):
+        with source.open(source.layers[2], start) as stream:
+            assert stream.read(5) == whole[start : start + 5]
+    packed.write_bytes(packed.read_bytes()[: packed.stat().st_size // 2])
+    with pytest.raises(TargetError, match=r"x.tar.gz: the archive is damaged: it ends in the middle"):
+        layout.open_path(str(packed), None)
+
+
 def test_layers_can_be_read_at_a_time(tmp_path: Path) -> None:
     many = making.image(*({"a": os.urandom(200_000)} for _ in range(6)))
     path = making.archive(tmp_path / "archive.tar", making.layout(tmp_path / "folder", many))
@@ -370,13 +392,13 @@ def test_an_archive_that_was_cut_off(tmp_path: Path) -> None:
             layout.open_path(str(path), None)
 
 
-@pytest.mark.parametrize(("pack", "command"), [("gzip", "gunzip"), ("xz", "unxz"), ("bzip2", "bunzip2")])
+@pytest.mark.parametrize(("pack", "command"), [("xz", "unxz"), ("bzip2", "bunzip2")])
 def test_a_compressed_archive_says_how_to_unpack_it(tmp_path: Path, pack: str, command: str) -> None:
     path = making.archive(tmp_path / "x.tar", making.layout(tmp_path / "folder", ONE))
     subprocess.run([pack, str(path)], check=True)
     (packed,) = tmp_path.glob("x.tar.*")
     assert layout.looks_like_image(str(packed))
-    with pytest.raises(TargetError, match=f"is compressed as a whole, .*; {command} it"):
+    with pytest.raises(TargetError, match=f"is compressed, and not with gzip; {command} it"):
         layout.open_path(str(packed), None)
 
 
