@@ -16,11 +16,12 @@ _HIDE_UNDER = (
 _ASSIGNMENT = r"""(["']?)(?<![\w.-])([\w.-]+)\1(\s*[=:]\s*)("[^"]*"|'[^']*'|(?:[Bb](?:earer|asic)\s+)?[^\s;&|"']+)"""
 
 # Tokens that are told by their form. Sources: gitleaks' rules of these names
-# (github.com/gitleaks/gitleaks/blob/b58d3f102cf3/config/gitleaks.toml) and detect-secrets' AzureStorageKeyDetector.
+# (github.com/gitleaks/gitleaks/blob/b58d3f102cf3/config/gitleaks.toml) and, for Azure,
+# github.com/Yelp/detect-secrets/blob/052fb20e256b/detect_secrets/plugins/azure_storage_key.py.
 _TOKENS = "|".join(
     (
         r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b",  # aws-access-token
-        r"\bgh[opsu]_[0-9A-Za-z]{36}|\bgithub_pat_\w{82}",  # github-oauth, -pat, -app-token, -fine-grained-pat
+        r"\bgh[oprsu]_[0-9A-Za-z]{36}|\bgithub_pat_\w{82}",  # github-oauth, -pat, -refresh-token, -app-token, ...
         r"\bglpat-[\w-]{20,}",  # gitlab-pat
         r"\bhf_[0-9A-Za-z]{34}\b",  # huggingface-access-token
         r"\bpypi-AgEIcHlwaS5vcmc[\w-]{50,}",  # pypi-upload-token
@@ -29,7 +30,7 @@ _TOKENS = "|".join(
         r"(?<![\w-])sk-(?:ant-|[\w-]{20,90}T3BlbkFJ)[\w-]{20,}",  # anthropic-api-key, openai-api-key
         r"\bdapi[a-f0-9]{32}",  # databricks-api-token
         r"\bey[A-Za-z0-9]{17,}\.ey[\w-]{17,}\.[\w-]{10,}",  # jwt
-        r"(?<=AccountKey=)[A-Za-z0-9+/=]{88}",
+        r"(?<=AccountKey=)[A-Za-z0-9+/]{86}==",
         r"-----BEGIN[ A-Z0-9_-]{0,100}PRIVATE KEY[\s\S]*",  # private-key
     )
 )
