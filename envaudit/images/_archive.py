@@ -84,10 +84,10 @@ class Kind(NamedTuple):
     """None where it is a root file system, and read from its bytes as they are."""
 
 
-def kind(path: str, *, only_look: bool = False) -> Kind | None:
+def kind(path: str, progress: Callable[[str], None] = lambda message: None, *, whole: bool = True) -> Kind | None:
     """See whether a file is the archive of an image or a root file system; None where it is something else.
 
-    ``only_look``: at the beginning of what is compressed; there is no opening its files then. Raises
+    Without ``whole`` only the beginning of what is compressed is looked at, and there is no opening its files. Raises
     :class:`~envaudit.errors.TargetError` where it cannot be read, is damaged, or is compressed in another way than
     with gzip.
     """
@@ -99,8 +99,9 @@ def kind(path: str, *, only_look: bool = False) -> Kind | None:
                 raise TargetError(f"{path}: is compressed, and not with gzip; {command} it")
             return _told(path, _Headers(file), lambda place, start: _opened(_Slice(regular(path), place, start)))
     found = _told(path, _tar.Cursor(iter([_gunzipped(head), b""]).__next__), _closed, whole=False)
-    if found is None or found.image is None or only_look:
+    if found is None or found.image is None or not whole:
         return found
+    progress(f"going through {path}, which is compressed")
     packed = Layer("", os.path.getsize(path))
     way = Way(packed)
     with regular(path) as file:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -74,12 +74,17 @@ def looks_like_image(path: str) -> bool:
     if os.path.isdir(path):
         return os.path.isfile(os.path.join(path, _LAYOUT))
     try:
-        return _archive.kind(path, only_look=True) is not None
+        return _archive.kind(path, whole=False) is not None
     except TargetError:
         return os.path.isfile(path) and os.access(path, os.R_OK)  # damaged, or packed otherwise: opening it will tell
 
 
-def open_path(path: str, platform: str | None, name: str | None = None) -> Source:
+def open_path(
+    path: str,
+    platform: str | None,
+    name: str | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Source:
     """The image in a folder or an archive; ``name`` is its reference or digest where there are several.
 
     Raises :class:`~envaudit.errors.TargetError` where there is none, several without a name, none for the platform,
@@ -90,7 +95,7 @@ def open_path(path: str, platform: str | None, name: str | None = None) -> Sourc
         if files.size(_LAYOUT) is None:
             raise TargetError(f"{path}: is no OCI layout: it holds no {_LAYOUT}")
         return _layout(files, platform, name)
-    kind = _archive.kind(path)
+    kind = _archive.kind(path, progress)
     if kind is None:
         raise TargetError(f"{path}: is neither the archive of an image nor a root file system")
     if kind.image is None:

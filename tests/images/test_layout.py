@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from envaudit.errors import TargetError
 from envaudit.images import layout
@@ -173,7 +175,9 @@ def test_an_archive_that_is_compressed_as_a_whole(tmp_path: Path) -> None:
     with packed.open("wb") as file:
         subprocess.run(["gzip", "-1", "--stdout", str(path)], stdout=file, check=True)
     assert layout.looks_like_image(str(packed))
-    plain, source = layout.open_path(str(path), None), layout.open_path(str(packed), None)
+    said = list[str]()
+    plain, source = (layout.open_path(str(form), None, None, said.append) for form in (path, packed))
+    assert said == [f"going through {packed}, which is compressed"]
     assert source[:3] == plain[:3]  # type: ignore[index]
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(lambda layer: making.digest_of(stored(source, layer)), source.layers))
@@ -421,6 +425,38 @@ def test_a_header_that_claims_a_gigabyte_is_not_believed(tmp_path: Path) -> None
     os.truncate(path, 2**30 + 4096)
     with pytest.raises(TargetError, match="is damaged: a header has 1073741824 bytes"):
         layout.open_path(str(path), None)
+
+
+OCI, DOCKER = making.image({"a": b"1"}, {"b": b"2"}), [saved_as(SAVED), (f"{HEX}.json", CONFIG), ("aa/layer.tar", TAR)]
+
+
+@given(
+    st.sampled_from(["oci", "docker"]),
+    st.lists(st.tuples(st.integers(0, 2**14), st.binary(min_size=1, max_size=8)), max_size=3),
+    st.integers(-2000, 0),
+)
+def test_an_archive_with_any_damage_is_an_image_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, form: str, damages: list[tuple[int, bytes]], cut: int
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    path = folder / "x.tar"
+    if form == "oci":
+        making.archive(path, making.layout(folder / "layout", OCI))
+    else:
+        docker_archive(path, *DOCKER, ("bb/layer.tar", "aa/layer.tar"))
+    data = bytearray(path.read_bytes())
+    for at, written in damages:
+        data[at : at + len(written)] = written
+    path.write_bytes(data[: len(data) + cut])
+    layout.looks_like_image(str(path))
+    try:
+        source = layout.open_path(str(path), None)
+    except TargetError as error:
+        line = str(error)
+    else:
+        line = ""
+        assert all(stored(source, layer) is not None for layer in source.layers)
+    assert line == "" or line.startswith(str(path))
 
 
 def test_an_archive_of_very_many_members(tmp_path: Path) -> None:
