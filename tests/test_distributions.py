@@ -42,7 +42,7 @@ def of_environment(venv: Path, **options: object) -> tuple[dict[str, Component],
 def of_folder(*folders: Path) -> tuple[dict[str, Component], list[Gap]]:
     """The distributions of a hand-made sys.path, through the inspector's own file reading."""
     reply = inspector.serve(_live.as_json(COLLECTOR.request), [str(folder) for folder in folders])
-    return collect(_live.evidence(reply, None, COLLECTOR.request))  # type: ignore[arg-type]
+    return collect(_live.evidence(reply, None, COLLECTOR.request))
 
 
 def lay(folder: Path, name: str, metadata: str, **files: str) -> Path:
@@ -119,7 +119,7 @@ def test_where_pip_and_the_metadata_disagree_is_told(tmp_path: Path) -> None:
     lay(tmp_path, "other-1.0.dist-info", "Name: other\nVersion: 1.0\n")
     lay(tmp_path, "unlisted-1.0.dist-info", "Name: unlisted\nVersion: 1.0\n")
     reply = inspector.serve(_live.as_json(COLLECTOR.request), [str(tmp_path)])
-    evidence = _live.evidence(reply, None, COLLECTOR.request)  # type: ignore[arg-type]
+    evidence = _live.evidence(reply, None, COLLECTOR.request)
     found, gaps = collect(evidence._replace(pip={"same-thing": "1.0.0", "Other": "2.0", "ghost": "3.0"}))
     assert {name: one.attributes.get("pip_disagrees") for name, one in found.items()} == {
         "same-thing": None,
@@ -276,7 +276,7 @@ def test_conda_packages_lend_their_build_and_channel(tmp_path: Path) -> None:
         if (content := gatherer.file(path, item.cap, item.headers, item.binary)) is not None
     }
     reply = inspector.serve({}, [str(tmp_path / "site")]) | {"files": files}
-    found, _ = collect(_live.evidence(reply, None, request))  # type: ignore[arg-type]
+    found, _ = collect(_live.evidence(reply, None, request))
     assert found["numpy"].attributes["conda"] == {"build": "py311h64a7726_0", "channel": "conda-forge"}
 
 

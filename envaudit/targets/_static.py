@@ -21,6 +21,7 @@ from envaudit.model import Json
 from envaudit.targets import _active, _engine, _live, inspector
 
 UNSEEN: Final = "an image is looked at without devices"
+_UNSEEN_OF_ROOT: Final = "a root file system tells neither settings nor devices"
 _OFFERS: Final = _live.OFFERS - {"commands"}
 
 
@@ -98,18 +99,26 @@ def gather(tree: Tree, config: dict[str, Json], request: Request, options: Optio
             tried.append(name)
             continue
         options.progress(f"reading {where} for its {executable}")
-        python = interpreter.look(tree, executable, where)
+        python = interpreter.look(tree, executable, where, env.get("PYTHONHOME", ""))
         found = interpreter.facts(tree, python, env, config.get("user") or "", workdir, where)
         reply = _reply(tree, found, request._replace(names=(*request.names, *_active.places(config))))
         reply["environ"] = {name: env[name] for name in request.environ if name in env}
         evidence = _active.evidence(reply, config, request, name, chosen_by)
-        return evidence._replace(offers=_OFFERS, unseen=UNSEEN, tree=tree)
+        return _offered(evidence, tree, config)
     if options.python is not None:
         raise InspectorError(_active.nothing(where, options.python, tried))
     reply = _reply(tree, {"path": [], "prefix": "/-", "errors": []}, request)
     reply["environ"] = {name: env[name] for name in request.environ if name in env}
-    unseen = _active.nothing(where, None, tried).partition(": ")[2]
-    return _live.evidence(reply, None, request)._replace(offers=_OFFERS - {"interpreter"}, unseen=unseen, tree=tree)
+    evidence = _offered(_live.evidence(reply, None, request), tree, config)
+    unseen = _active.nothing(where, None, tried).removeprefix(f"{where}: ")
+    return evidence._replace(offers=evidence.offers - {"interpreter"}, unseen=unseen)
+
+
+def _offered(evidence: Evidence, tree: Tree, config: dict[str, Json]) -> Evidence:
+    """The evidence with what it could tell at all; without a configuration nobody knows the variables."""
+    if config:
+        return evidence._replace(offers=_OFFERS, unseen=UNSEEN, tree=tree)
+    return evidence._replace(offers=_OFFERS - {"environ"}, unseen=_UNSEEN_OF_ROOT, tree=tree)
 
 
 def _reply(tree: Tree, found: dict[str, Json], request: Request) -> dict[str, Json]:

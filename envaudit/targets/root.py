@@ -17,13 +17,17 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
 
     if not os.path.isdir(reference):
         raise TargetError(f"{reference}: there is no such folder")
+    if not _holds_system(reference):
+        raise TargetError(f"{reference}: holds no root file system (looked for {', '.join(_MARKS)})")
     return _static.gather(open_root(reference), {}, request, options, reference)
 
 
 def claims(path: str) -> bool:
     """A folder other than this machine's root with what only a root file system has."""
-    if not os.path.isdir(path) or os.path.realpath(path) == "/":
-        return False
+    return os.path.isdir(path) and os.path.realpath(path) != "/" and _holds_system(path)
+
+
+def _holds_system(path: str) -> bool:
     return any(os.path.lexists(os.path.join(path, mark)) for mark in _MARKS)
 
 

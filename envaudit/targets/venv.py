@@ -6,7 +6,7 @@ import os
 
 from envaudit.errors import TargetError
 from envaudit.evidence import Evidence, Options, Request, Target
-from envaudit.targets import _local
+from envaudit.targets import _local, root
 
 
 def gather(reference: str, request: Request, options: Options) -> Evidence:
@@ -28,6 +28,8 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
 
 def claims(path: str) -> bool:
     """A folder with an interpreter, or a venv whose interpreter is gone."""
+    if root.claims(path):  # /bin/python of a whole system is no environment of this machine
+        return False
     return _local.is_environment(path) or os.path.isfile(os.path.join(path, "pyvenv.cfg"))
 
 

@@ -158,18 +158,14 @@ def test_an_unprivileged_user(build: Any) -> None:
     assert evidence.errors == (("/secret", "Permission denied"),)
 
 
-def test_no_python_in_it(build: Any, leftovers: Leftovers) -> None:
+def test_a_program_that_is_no_python(build: Any, leftovers: Leftovers) -> None:
     tag = build("nopython", "FROM scratch\nCOPY file /file\n", {"file": "x"})
-    with pytest.raises(
-        InspectorError, match=r"no Python found in it \(tried python3, python\); --python PATH names one$"
-    ):
-        gather(tag)
     with pytest.raises(InspectorError, match=r"its user 'root' may not run /file|not for this machine"):
         gather(tag, python="/file")
     assert leftovers() == []
 
 
-def test_another_architecture(build: Any, leftovers: Leftovers) -> None:
+def test_another_architecture_that_cannot_be_read_either(build: Any, leftovers: Leftovers) -> None:
     foreign = 0xB7 if os.uname().machine == "x86_64" else 0x3E
     elf = (
         b"\x7fELF\x02\x01\x01"
