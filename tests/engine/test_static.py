@@ -101,7 +101,7 @@ def foreign(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     if not engine.images(name=tag):
         site = tmp_path_factory.mktemp("foreign")
         pins = ("scikit-learn==1.3.2", "numpy==1.26.4", "scipy==1.11.4", "joblib==1.3.2")
-        uv = [Path(sys.executable).with_name("uv"), "pip", "install", "-q", "--target", site]
+        uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "-q", "--target", str(site)]
         platform = ["--python-platform", f"{machine}-manylinux_2_28", "--python-version", "3.11"]
         subprocess.run([*uv, *platform, *pins], check=True)
         context = io.BytesIO()
