@@ -17,7 +17,8 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
     from envaudit.targets import _static
 
     path, name = layout.split(reference)
-    return _static.of_image(layout.open_path(path, options.platform, name), request, options, reference)
+    source = layout.open_path(path, options.platform, name, options.progress)
+    return _static.of_image(source, request, options, reference)
 
 
 def claims(text: str) -> bool:
@@ -29,7 +30,7 @@ def claims(text: str) -> bool:
                 head = stream.read(512)
         except OSError:
             return False
-        if head[257:262] != b"ustar" and head[:2] != b"\x1f\x8b":  # what else is looked at would be read for nothing
+        if head.isascii() and b"\0" not in head:  # a snapshot or a lock file: no need to import what reads archives
             return False
     elif not os.path.exists(os.path.join(path, "oci-layout")):
         return False
