@@ -118,7 +118,7 @@ def members(cursor: Cursor) -> Iterator[Member]:
             return  # without the two empty blocks that close an archive, as GNU tar allows
         if header == _EMPTY:
             return
-        if int(header[148:156].replace(b"\0", b" ").strip() or b"-1", 8) != sum(header) - sum(header[148:156]) + 256:
+        if _number(header[148:156]) != sum(header) - sum(header[148:156]) + 256:
             raise DamagedError("a header's checksum is wrong")
         kind, size, offset = header[156:157], _number(header[124:136]), cursor.position
         if kind in b"xgLKX" and kind:
