@@ -87,7 +87,7 @@ def _index(found: Json, layer: Layer) -> Index:
         {path: {name: entry(plain) for name, plain in entries.items()} for path, entries in found["folders"]},
         list(found["removed"]),
         list(found["opaque"]),
-        [(path, target) for path, target in found["hard"]],
+        dict(found["hard"]),
         {int(offset): base64.b64decode(data) for offset, data in found["kept"]},
         {int(offset): facts for offset, facts in found["binaries"]},
     )

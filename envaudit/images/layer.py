@@ -46,7 +46,7 @@ class Index(NamedTuple):
     """What the layer removes of those below it."""
     opaque: list[str]
     """Folders of which nothing below counts any more."""
-    hard: list[tuple[str, str]]
+    hard: dict[str, str]
     """Hard links: path -> the path that it is another name of."""
     kept: dict[int, bytes]
     """Offset -> the beginning of a wanted file's contents."""
@@ -61,7 +61,7 @@ def index(stream: BinaryIO, way: _unpack.Way, wanted: Wanted) -> Index:
     extracted by an engine either (a member that leads out of the image).
     """
     layer = way.layer
-    found = Index({"": {}}, [], [], [], {}, {})
+    found = Index({"": {}}, [], [], {}, {}, {})
     cursor = _tar.Cursor(way.read(stream))
     named = 0
     try:
@@ -101,7 +101,7 @@ def _add(found: Index, member: _tar.Member, cursor: _tar.Cursor, layer: Layer, w
     elif member.kind is _tar.SYMBOLIC:
         node = member.link
     elif member.kind is _tar.HARD:
-        found.hard.append((path, _clean(member.link, layer)))
+        found.hard[path] = _clean(member.link, layer)
         return
     elif member.kind is _tar.REGULAR:
         node = File(layer, member.offset, member.size, member.mtime)
@@ -110,6 +110,8 @@ def _add(found: Index, member: _tar.Member, cursor: _tar.Cursor, layer: Layer, w
         node = File(layer, -1, member.size, member.mtime)
     else:
         node = Special()
+    if path in found.hard:  # the later one of a name counts
+        del found.hard[path]
     found.folders[folder][name] = node
 
 

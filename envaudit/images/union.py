@@ -33,7 +33,7 @@ def add(root: Union, index: Index) -> None:
                 folder[name] = node
             elif not isinstance(folder.get(name), dict):
                 folder[name] = {}
-    for path, target in index.hard:
+    for path, target in index.hard.items():
         _link(root, path, target)
 
 
