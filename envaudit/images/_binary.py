@@ -24,8 +24,10 @@ _MACHINES: Final = {
 }
 """``e_machine`` (https://refspecs.linuxfoundation.org, elf.h of glibc) -> as the kernel spells it (uname(2))."""
 _INTERPRETER: Final = 3
-_VERSION: Final = re.compile(rb"\0(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?\+?)\0")
-_COMPILER: Final = re.compile(rb"\0\n?\[((?:GCC|Clang) [^\]\0]{1,60})\]")
+_VERSION: Final = re.compile(rb"(?<![\d.])(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?\+?)\0")
+"""What precedes it need not be the end of another text: linkers let texts share their ends, and a prefix may end in the
+version (``/opt/python/3.12.1``)."""
+_COMPILER: Final = re.compile(rb"\[((?:GCC|Clang) [^\]\0]{1,60})\]\0")
 _GLIBC: Final = re.compile(rb"GNU C Library \([^\n]{1,100}\) (?:stable|development) release version (\d+\.\d+)")
 
 
@@ -45,7 +47,8 @@ def drawn(data: bytes) -> dict[str, Json] | None:
     loader = _loader(data, wide, order)
     if loader:
         facts["loader"] = loader
-    versions = sorted({match[1].decode() for match in _VERSION.finditer(data)})
+    found = {(data[match.start() - 1] != 0, match[1].decode()) for match in _VERSION.finditer(data)}
+    versions = list(dict.fromkeys(version for _, version in sorted(found)))  # those that stand alone come first
     if versions:
         facts["versions"] = versions
     compiler = _COMPILER.search(data)

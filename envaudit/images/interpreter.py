@@ -23,6 +23,7 @@ REQUEST: Final = Request(
         FileRequest("/*/python3.*/site.py"),
         FileRequest("/*/python3.*/_sysconfigdata_*.py"),
         FileRequest("{site}/sitecustomize.py", cap=65536),
+        FileRequest("{site}/usercustomize.py", cap=65536),
         FileRequest("{site}/*.dist-info/top_level.txt"),
         FileRequest("{site}/*.egg-info/top_level.txt"),
         FileRequest("/etc/passwd"),
@@ -35,6 +36,8 @@ DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 """What engines set where an image says nothing (moby, oci/defaults.go)."""
 _STDLIB: Final = re.compile(r"python3\.(\d+)t?")
 _NAMED: Final = re.compile(r"python3?(?:\.(\d+))?t?d?")
+_HIDES: Final = re.compile(r"""endswith\("\.pth"\) and not name\.startswith""")
+"""In site.py: .pth files that begin with a dot are passed over (since 3.8.19, 3.9.19, 3.10.14, 3.11.8 and 3.12.2)."""
 _HARMLESS: Final = re.compile(
     r"import (?:os; var = 'SETUPTOOLS_USE_DISTUTILS'|_virtualenv$|__editable__|_distutils_hack"
     r"|sys, types, os;\s*(?:has_mfs|p = os\.path\.join))"
@@ -68,8 +71,8 @@ def find(tree: Tree, name: str, env: dict[str, str], workdir: str) -> str | None
     return None
 
 
-def look(tree: Tree, executable: str, where: str) -> Python:
-    """The installation of an interpreter.
+def look(tree: Tree, executable: str, where: str, home: str = "") -> Python:
+    """The installation of an interpreter; ``home`` is the value of PYTHONHOME.
 
     Raises :class:`~envaudit.errors.InspectorError` where its files do not tell: a script that starts another one (as
     pyenv's), or no standard library.
@@ -82,10 +85,12 @@ def look(tree: Tree, executable: str, where: str) -> Python:
             " (--python PATH names one)"
         )
     config, prefix = _venv(tree, executable)
-    start = config.get("home") or posixpath.dirname(real)
-    stdlib = _stdlib(tree, start, posixpath.basename(real)) or _stdlib(
-        tree, posixpath.dirname(real), posixpath.basename(real)
-    )
+    program = posixpath.basename(real)
+    if home:
+        stdlib = _stdlib(tree, home.partition(":")[0], program)
+    else:
+        start = config.get("home") or posixpath.dirname(real)
+        stdlib = _stdlib(tree, start, program) or _stdlib(tree, posixpath.dirname(real), program)
     if stdlib is None:
         raise InspectorError(f"{where}: {executable} has no standard library (looked for lib/python3.*/os.py)")
     base = posixpath.dirname(posixpath.dirname(stdlib))
@@ -191,7 +196,7 @@ def _version(tree: Tree, python: Python, own: str) -> tuple[str | None, str]:
                     binaries.append(tree.contents.binary(tree.file(f"{folder}/{name}")) or {})
                 except OSError:  # a link that leads nowhere
                     continue
-    for binary in binaries:
+    for binary in sorted(binaries, key=lambda binary: "compiler" not in binary):  # it stands beside the version
         for version in binary.get("versions", ()):
             if version.startswith(own):
                 return version, binary.get("compiler", "")
@@ -224,17 +229,21 @@ def _sys_path(
     """``sys.path`` without the script's folder, and what of it could not be settled."""
     lib, name = posixpath.split(python.stdlib)
     minor = name.removeprefix("python3.").rstrip("t")
-    path = [posixpath.join(workdir or "/", entry) for entry in env.get("PYTHONPATH", "").split(":") if entry]
+    named = env.get("PYTHONPATH")
+    path = [posixpath.join(workdir or "/", entry) for entry in named.split(":")] if named else []
     path += [f"{lib}/python3{minor}.zip", python.stdlib, f"{python.stdlib}/lib-dynload"]
     path = list(dict.fromkeys(posixpath.normpath(entry) for entry in path))
     own = python.prefix != python.base_prefix
     shared = not own or python.config.get("include-system-site-packages", "true").lower() == "true"
-    debian = "dist-packages" in (tree.text(f"{python.stdlib}/site.py") or "")
+    site = tree.text(f"{python.stdlib}/site.py") or ""
+    debian = "dist-packages" in site
+    hidden = _HIDES.search(site) is None
+    user_site = shared and not env.get("PYTHONNOUSERSITE")
     folders: list[str] = []
     if own:
         folders += _site_folders(python.prefix, lib, name, debian=debian, venv=True)
     if shared:
-        if not env.get("PYTHONNOUSERSITE"):
+        if user_site:
             base = env.get("PYTHONUSERBASE") or posixpath.join(_home(tree, env, user), ".local")
             folders.append(f"{base}/lib/{name}/site-packages")
         folders += _site_folders(python.base_prefix, lib, name, debian=debian, venv=own)
@@ -243,13 +252,12 @@ def _sys_path(
         if tree.is_folder(folder):
             if folder not in path:
                 path.append(folder)
-            _add_pth(tree, folder, path, errors)
-    for folder in path:
-        text = tree.text(f"{folder}/sitecustomize.py")
-        if text is not None:
-            if "path" in text:
-                errors.append((folder, "its sitecustomize.py may change sys.path"))
-            break
+            _add_pth(tree, folder, path, errors, hidden=hidden)
+    for name in ("sitecustomize.py", "usercustomize.py")[: 1 + user_site]:
+        texts = ((folder, tree.text(f"{folder}/{name}")) for folder in path)
+        folder, text = next(((folder, text) for folder, text in texts if text is not None), ("", ""))
+        if "path" in text or "addsitedir" in text:
+            errors.append((folder, f"its {name} may change sys.path"))
     return path, errors
 
 
@@ -276,10 +284,10 @@ def _home(tree: Tree, env: dict[str, str], user: str) -> str:
     return "/root" if wanted in ("0", "root") else "/"
 
 
-def _add_pth(tree: Tree, folder: str, path: list[str], errors: list[tuple[str, str]]) -> None:
-    """What the .pth files of a site directory add to ``sys.path``."""
+def _add_pth(tree: Tree, folder: str, path: list[str], errors: list[tuple[str, str]], *, hidden: bool) -> None:
+    """What the .pth files of a site directory add to ``sys.path``; ``hidden``: also those that begin with a dot."""
     for name in sorted(tree.listdir(folder)):
-        if name.endswith(".pth") and not name.startswith("."):
+        if name.endswith(".pth") and (hidden or not name.startswith(".")):
             for line in (tree.text(f"{folder}/{name}") or "").lstrip("\ufeff").splitlines():
                 if line.startswith(("import ", "import\t")):
                     if not _HARMLESS.match(line):
