@@ -33,7 +33,7 @@ def write(path: str, data: bytes) -> None:
     """Write a file whole or not at all; where it cannot be written there is none."""
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with open(temporary, "wb") as stream:
             stream.write(data)
         os.replace(temporary, path)
