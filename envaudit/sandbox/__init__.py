@@ -24,6 +24,13 @@ from envaudit.sandbox._verdict import verdict
 if TYPE_CHECKING:
     from envaudit.needs import Needs
 
+_HOW_TO_RUN: Final = {
+    "archive": "load it into an engine (docker load) and name the image",
+    "registry": "pull it (docker pull) and name the image without registry://",
+    "root": "name the environment in it from inside, or an image",
+}
+"""What to do about a target that is only read."""
+
 __all__ = [
     "Expectation",
     "Limits",
@@ -139,6 +146,7 @@ def _run(job: Job, target: str, options: Options, unsafe: bool) -> tuple[Outcome
         evidence = cast(Evidence, kind.gather(reference, Request(), options))
     else:
         what = "a model cannot be run" if job.names is None else "nothing can be imported"
-        raise SandboxError(f"{target}: {what} in a {kind.kind}; name an environment or an image")
+        how = _HOW_TO_RUN.get(kind.kind, "name an environment or an image")
+        raise SandboxError(f"{target}: {what} in {'an' if kind.kind[0] in 'aeiou' else 'a'} {kind.kind}; {how}")
     options.progress(f"{doing} in {target}")
     return _local.run(job, _local.place_of(evidence), unsafe=unsafe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import json
 import pickle
 import sys
@@ -115,6 +116,14 @@ def test_what_envaudit_cannot_do_is_one_line(
 def test_a_snapshot_cannot_run_anything(tmp_path: Path, two_snapshots: tuple[Path, Path], execute: Execute) -> None:
     with pytest.raises(SandboxError, match="a model cannot be run in a snapshot; name an environment or an image"):
         execute(hostile.write(tmp_path, "1"), two_snapshots[0])
+
+
+def test_an_archive_is_only_read(tmp_path: Path, execute: Execute) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/os-release").write_text("ID=x\n")
+    subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "root.tar", "etc"], check=True)
+    with pytest.raises(SandboxError, match=r"cannot be run in an archive; load it into an engine \(docker load\)"):
+        execute(hostile.write(tmp_path, "1"), tmp_path / "root.tar")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.name))
