@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import json
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
