@@ -42,7 +42,7 @@ class Indexes:
         found = cache.kept(*self._place(layer), _CAP)
         try:
             return None if found is None else _index(found[0], layer)
-        except (TypeError, ValueError, KeyError, AttributeError):
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
             return None
 
     def keep(self, layer: Layer, index: Index) -> None:

@@ -46,12 +46,12 @@ class Memory:
         self.config = config or {}
         self.facts = dict[str, Any]()
         self.layers = tuple(Layer(f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)) for data in stored)
-        self._stored = dict(zip(self.layers, stored, strict=True))
+        self.stored = dict(zip(self.layers, stored, strict=True))
         self.read = dict.fromkeys(self.layers, 0)
 
     @contextmanager
     def open(self, layer: Layer, start: int = 0) -> Iterator[BinaryIO]:
-        stream = io.BytesIO(self._stored[layer])
+        stream = io.BytesIO(self.stored[layer])
         stream.seek(start)
         yield stream
         self.read[layer] += stream.tell() - start
