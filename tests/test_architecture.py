@@ -82,6 +82,12 @@ def test_artifact_readers_know_nothing_of_targets() -> None:
         assert not extra, f"{name} imports {extra}"
 
 
+def test_images_know_nothing_of_targets() -> None:
+    for name in in_folder("images"):
+        extra = {module for module in own(MODULES[name]) if not module.startswith("envaudit.images")}
+        assert extra <= {*BASE, "envaudit.cache"}, f"{name} imports {extra}"
+
+
 WORLD = {"os", "subprocess", "socket", "time", "datetime", "random", "tempfile", "shutil", "pathlib", "io", "requests"}
 
 
