@@ -185,12 +185,16 @@ class Client:
         """The content of an answer, one byte more than a document may have at most."""
         deadline = time.monotonic() + self._timeout
         data = bytearray()
-        read = getattr(response.raw, "read1", response.raw.read)  # urllib3 1 has no read1
+        # What has come, without waiting for more; urllib3 1 has no such method, nor does it notice an early end.
+        read = getattr(response.raw, "read1", None) or response.raw._fp.read1
+        length = response.headers.get("Content-Length", "")
         while len(data) <= DOCUMENT_CAP:
             try:
                 part = read(_STEP)
             except self.broken as error:
                 raise self.explained(error) from None
+            if not part and length.isdecimal() and len(data) < int(length[:20]):
+                raise AgainError("the connection was closed in the middle")
             if not part:
                 return bytes(data)
             data += part
@@ -324,7 +328,7 @@ def _origin(url: str) -> tuple[str, str, int]:
 def _retry_after(response: Any) -> float:
     """Seconds that a server wants to be left alone (RFC 9110, section 10.2.3)."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isdecimal():
         return float(text[:9])
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())

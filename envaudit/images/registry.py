@@ -118,7 +118,7 @@ class _Blob(io.RawIOBase):
         begins = whole or response.headers.get("Content-Range", "").startswith(f"bytes {self._at}-")
         length = response.headers.get("Content-Length", "")
         expected = self._size - (0 if whole else self._at)
-        if not begins or (length.isdigit() and int(length[:20]) != expected):
+        if not begins or (length.isdecimal() and int(length[:20]) != expected):
             response.close()
             raise TargetError(f"{self._client.where}: its registry has another length of {what} than its manifest says")
         return response

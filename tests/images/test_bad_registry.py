@@ -119,6 +119,13 @@ def test_the_pause_that_a_registry_wants_is_made() -> None:
         assert len(bad.asked("/manifests/")) == 2
 
 
+@pytest.mark.parametrize("pause", ["", "soon", "-1", "\xb2", "Fri, 31 Dec 1999 23:59:59 GMT", "31 Dec 99999999"])
+def test_a_pause_that_is_none(pause: str) -> None:
+    headers = {"Retry-After": pause}
+    with server(MADE, first(1, "/manifests/", lambda handler: handler.answer(503, headers=headers))) as bad:
+        assert layer(opened(bad.host)) == MADE.blobs[LAYER]
+
+
 @pytest.mark.parametrize("pause", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
 def test_a_long_pause_is_not_made(pause: str) -> None:
     headers = {"Retry-After": pause}
@@ -184,6 +191,13 @@ def test_a_layer_that_is_cut_goes_on_where_it_was(ranges: bool) -> None:
         assert len(starts) == 4
         # What came along with a cut may be lost, and is asked for again.
         assert 0 == starts[0] < starts[1] < starts[2] < starts[3] < len(data)
+
+
+@pytest.mark.parametrize(("part", "digest"), [("/manifests/", MADE.digest), (CONFIG, CONFIG)])
+def test_a_document_that_is_cut_is_asked_for_again(part: str, digest: str) -> None:
+    with server(MADE, first(2, part, lambda handler: handler.answer(200, MADE.blobs[digest], cut=50))) as bad:
+        assert layer(opened(bad.host)) == MADE.blobs[LAYER]
+        assert len(bad.asked(part)) == 3
 
 
 def test_a_layer_that_never_comes_whole_is_given_up() -> None:
