@@ -63,15 +63,17 @@ class Client:
             raise MissingExtraError("docker", "reading from a registry") from None
         self.broken = (HTTPError, HTTPException, OSError)
         """What reading from an answer raises."""
-        named = reference.digested(reference.digest) if reference.digest else reference.tagged
-        self.where = f"registry://{named}"
+        self.where = f"registry://{reference.digested(reference.digest) if reference.digest else reference.tagged}"
         self._reference = reference
         self._timeout = timeout
         self._session = requests.Session()
         # An authorization of its own keeps requests from looking into ~/.netrc.
         self._session.auth = lambda request: request
         self._session.headers.update({"User-Agent": _CLIENT, "Accept-Encoding": "identity"})
-        if not any(map(os.environ.get, _AUTHORITIES)) and os.environ.get("SSL_CERT_FILE"):
+        named = next((name for name in _AUTHORITIES if os.environ.get(name)), "")
+        if named and not os.path.exists(os.environ[named]):
+            raise TargetError(f"{self.where}: {named} names {os.environ[named]}, which does not exist")
+        if not named and os.path.isfile(os.environ.get("SSL_CERT_FILE", "")):
             self._session.verify = os.environ["SSL_CERT_FILE"]
         self._lock = Lock()
         self._login: _auth.Login | None = None

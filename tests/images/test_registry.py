@@ -204,6 +204,11 @@ def test_tls(small: Made, tmp_path: Path, skopeo: Skopeo, authority: Path, monke
     with serving.registry(tool("docker-registry"), tmp_path / "registry", http={"tls": tls}) as host:
         push(skopeo, small, f"{host}/fraud:1", tmp_path)
         assert "the certificate of its registry cannot be checked; REQUESTS_CA_" in refused(f"{host}/fraud:1")
+        with monkeypatch.context() as patch:
+            patch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+            assert "cannot be checked" in refused(f"{host}/fraud:1")
+            patch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
+            assert "gone.pem, which does not exist" in refused(f"{host}/fraud:1")
         for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
             with monkeypatch.context() as patch:
                 patch.setenv(name, str(authority))
