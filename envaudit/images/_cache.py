@@ -37,7 +37,7 @@ class Indexes:
 
     def get(self, layer: Layer) -> Index | None:
         """The index of a layer, if it was kept."""
-        if not layer.digest:
+        if not (layer.digest or layer.diff_id):
             return None
         found = cache.kept(*self._place(layer), _CAP)
         try:
@@ -47,13 +47,13 @@ class Indexes:
 
     def keep(self, layer: Layer, index: Index) -> None:
         """Keep it."""
-        if layer.digest:
+        if layer.digest or layer.diff_id:
             path, name = self._place(layer)
             cache.keep(path, name, _json(index), SHARE)
 
     def _place(self, layer: Layer) -> tuple[str, str]:
         edition = cache.edition(_layer.__file__, _binary.__file__, _tar.__file__, _wanted.__file__, __file__)
-        name = hashlib.sha256(f"{layer.digest} {self._wanted} {edition}".encode()).hexdigest()
+        name = hashlib.sha256(f"{layer.digest or layer.diff_id} {self._wanted} {edition}".encode()).hexdigest()
         return os.path.join(self._folder, name[:1], name[1:]), name
 
 

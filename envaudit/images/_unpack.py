@@ -74,6 +74,8 @@ class Way:
         else:
             self._plain = True
             blocks = _all(stored.read, first)
+        if checked and not self.layer.digest and self.layer.diff_id:
+            blocks = self._hashed(blocks, self.layer.diff_id)
         return lambda: next(blocks, b"")
 
     @contextmanager
@@ -105,6 +107,16 @@ class Way:
                 del self._marks[1::2]
                 self._apart *= 2
 
+    def _hashed(self, blocks: Blocks, diff_id: str) -> Blocks:
+        """The same blocks, of a layer of which the image gives no digest as it is stored."""
+        algorithm, _, wanted = diff_id.partition(":")
+        found = hashlib.new(algorithm, usedforsecurity=False)
+        for block in blocks:
+            found.update(block)
+            yield block
+        if found.hexdigest() != wanted:
+            raise TargetError(f"{name(self.layer)} is damaged: its digest is not the one that the image says")
+
     def _guarded(self, blocks: Blocks, stored: _Stored) -> Blocks:
         size = 0
         try:
@@ -119,7 +131,7 @@ class Way:
 
 def name(layer: Layer) -> str:
     """The layer in a message."""
-    return f"layer {layer.digest}" if layer.digest else "the archive"
+    return f"layer {layer.digest or layer.diff_id}" if layer.digest or layer.diff_id else "the archive"
 
 
 class _Stored:

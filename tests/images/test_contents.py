@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import random
 from collections.abc import Callable, Iterator
@@ -165,3 +166,18 @@ def test_kept_bytes_of_a_shared_tree() -> None:
     source = Memory(data, data)
     tree: Tree = open_tree(source, Request())
     assert tree.read("/a") == b"1"
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_a_layer_of_which_only_the_unpacked_digest_is_known(pack: str) -> None:
+    data = layer([("etc/file", b"1")])
+    for said in (data, data + b"2"):
+        stored = PACKS[pack](data)
+        source = Memory(stored)
+        known = Layer("", len(stored), diff_id=f"sha256:{hashlib.sha256(said).hexdigest()}")
+        source.layers, source.stored, source.read = (known,), {known: stored}, {known: 0}
+        if said is data:
+            assert open_tree(source, Request()).read("/etc/file") == b"1"
+        else:
+            with pytest.raises(TargetError, match=r"layer sha256:[0-9a-f]{64} is damaged: its digest is not the one"):
+                open_tree(source, Request())
