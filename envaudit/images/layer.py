@@ -1,7 +1,7 @@
 """The index of one layer: what it adds and removes, with the contents of the few files that are always wanted.
 
 The layer is gone through once, forwards, whatever its size. Its index is kept by the layer's digest
-(:mod:`envaudit.images.cache`), so that the next image with the same base costs nothing for it.
+(:mod:`envaudit.images._cache`), so that the next image with the same base costs nothing for it.
 
 Whiteouts: OCI image specification, layer.md, "Representing Changes".
 """
@@ -22,7 +22,9 @@ from envaudit.model import Json
 MEMBERS: Final = 1_000_000
 """Files and folders of one layer; the largest images with CUDA and conda have 400,000."""
 _NAMES: Final = 128 * MIB
-"""Bytes of all their paths: a layer that packs to nothing could name more than fits into memory."""
+"""Letters of all their paths: a layer that packs to nothing could name more than fits into memory."""
+_LONGEST: Final = 4096
+"""Letters of a path: Linux takes none with more bytes (PATH_MAX, include/uapi/linux/limits.h)."""
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 _OWN: Final = ".wh..wh."
@@ -66,22 +68,24 @@ def index(stream: BinaryIO, way: _unpack.Way, wanted: Wanted) -> Index:
     named = 0
     try:
         for count, member in enumerate(_tar.members(cursor)):
-            named += len(member.name)
+            named += len(member.name) + _add(found, member, cursor, layer, wanted)
             if count == MEMBERS or named > _NAMES:
                 raise TargetError(f"{_unpack.name(layer)} has more than {count:,} members; no more are read")
-            _add(found, member, cursor, layer, wanted)
     except _tar.DamagedError as error:
         raise TargetError(f"{_unpack.name(layer)} is no tar archive, or damaged: {error}") from None
     cursor.drain()
     return found
 
 
-def _add(found: Index, member: _tar.Member, cursor: _tar.Cursor, layer: Layer, wanted: Wanted) -> None:
-    path = member.name
+def _add(found: Index, member: _tar.Member, cursor: _tar.Cursor, layer: Layer, wanted: Wanted) -> int:
+    """Take a member in; the letters of the paths of folders that it implies."""
+    path, implied = member.name, 0
+    if len(path) > _LONGEST or len(member.link) > _LONGEST:
+        raise TargetError(f"{_unpack.name(layer)}: the path or link of {path[:200]!r} is longer than Linux takes")
     if path[-1:] == "/" or path[:1] in "./" or "/./" in path or "//" in path or "/.." in path:
         path = _clean(path, layer)
         if not path:  # the root itself
-            return
+            return 0
     folder, _, name = path.rpartition("/")
     if name.startswith(_WHITEOUT):
         if name == _OPAQUE:
@@ -89,20 +93,20 @@ def _add(found: Index, member: _tar.Member, cursor: _tar.Cursor, layer: Layer, w
         elif not name.startswith(_OWN):
             removed = name[len(_WHITEOUT) :]
             found.removed.append(f"{folder}/{removed}" if folder else removed)
-        return
+        return 0
     if folder not in found.folders:
-        _make(found, folder)
+        implied = _make(found, folder)
     node: Node
     if member.kind is _tar.FOLDER:
         node = None
         found.folders.setdefault(path, {})
     elif folder.endswith(_BYTECODE) and folder[-len(_BYTECODE) - 1 : -len(_BYTECODE)] in ("", "/"):
-        return
+        return implied
     elif member.kind is _tar.SYMBOLIC:
         node = member.link
     elif member.kind is _tar.HARD:
         found.hard[path] = _clean(member.link, layer)
-        return
+        return implied
     elif member.kind is _tar.REGULAR:
         node = File(layer, member.offset, member.size, member.mtime)
         _keep(found, member, folder, name, cursor, wanted)
@@ -113,13 +117,17 @@ def _add(found: Index, member: _tar.Member, cursor: _tar.Cursor, layer: Layer, w
     if path in found.hard:  # the later one of a name counts
         del found.hard[path]
     found.folders[folder][name] = node
+    return implied
 
 
-def _make(found: Index, folder: str) -> None:
-    """The folders that a member implies without being members themselves."""
+def _make(found: Index, folder: str) -> int:
+    """The folders that a member implies without being members themselves; the letters of their paths."""
+    letters = 0
     while folder and folder not in found.folders:
         found.folders[folder] = {}
+        letters += len(folder)
         folder = folder.rpartition("/")[0]
+    return letters
 
 
 def _clean(path: str, layer: Layer) -> str:

@@ -24,8 +24,9 @@ def add(root: Union, index: Index) -> None:
         folder = _existing(root, above)
         if folder is not None:
             folder.pop(name, None)
+    known: dict[str, Union | None] = {"": root}
     for path in sorted(index.folders):  # those above come first
-        folder = _made(root, path)
+        folder = known[path] = _made(root, known, path)
         if folder is None:  # a file has taken the place
             continue
         for name, node in index.folders[path].items():
@@ -34,16 +35,15 @@ def add(root: Union, index: Index) -> None:
             elif not isinstance(folder.get(name), dict):
                 folder[name] = {}
     for path, target in index.hard.items():
-        _link(root, path, target)
+        above, _, name = path.rpartition("/")
+        _link(root, known.get(above), name, target)
 
 
-def _link(root: Union, path: str, target: str) -> None:
+def _link(root: Union, folder: Union | None, name: str, target: str) -> None:
     """Another name of a file, which may lie in a layer below."""
-    above, _, name = target.rpartition("/")
-    folder = _existing(root, above)
-    node = None if folder is None else folder.get(name)
-    above, _, name = path.rpartition("/")
-    folder = _made(root, above)
+    above, _, own = target.rpartition("/")
+    place = _existing(root, above)
+    node = None if place is None else place.get(own)
     if folder is not None and isinstance(node, (File, Special, str)):
         folder[name] = node
 
@@ -56,15 +56,16 @@ def _existing(root: Union, path: str) -> Union | None:
     return found if isinstance(found, dict) else None
 
 
-def _made(root: Union, path: str) -> Union | None:
-    """The folder at a path, made where it is not there; None where something else is."""
-    folder = _existing(root, path)
-    if folder is not None:
-        return folder
+def _made(root: Union, known: dict[str, Union | None], path: str) -> Union | None:
+    """The folder at a path, made where it is not there; None where something else is. ``known``: those above it."""
     above, _, name = path.rpartition("/")
-    parent = _made(root, above)
-    if parent is None or name in parent:
-        return None
-    made: Union = {}
-    parent[name] = made
-    return made
+    parent = known.get(above)
+    if parent is None or not path:
+        return parent
+    found = parent.get(name)
+    if found is None:
+        made = parent[name] = dict[str, Entry]()
+        return made
+    if isinstance(found, str):
+        return _existing(root, path)
+    return found if isinstance(found, dict) else None

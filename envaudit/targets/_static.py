@@ -51,15 +51,17 @@ class _Files:
 
     def walk(self, path: str) -> Iterator[tuple[str, list[str], list[str]]]:
         """As os.walk: from the top, without following links to folders."""
-        try:
-            names = self._tree.listdir(path)
-        except OSError:
-            return
-        folders = [name for name in names if self._tree.is_folder(f"{path}/{name}")]
-        yield path, folders, sorted(set(names) - set(folders))
-        for name in folders:
-            if not isinstance(self._tree.entry(f"{path}/{name}", follow=False), str):
-                yield from self.walk(f"{path}/{name}")
+        ahead = [path]
+        while ahead:
+            place = ahead.pop()
+            try:
+                names = self._tree.listdir(place)
+            except OSError:
+                continue
+            folders = [name for name in names if self._tree.is_folder(f"{place}/{name}")]
+            yield place, folders, sorted(set(names) - set(folders))
+            inner = [f"{place}/{name}" for name in reversed(folders)]
+            ahead += [folder for folder in inner if not isinstance(self._tree.entry(folder, follow=False), str)]
 
 
 def of_image(
