@@ -199,7 +199,7 @@ def _source(found: _Found, evidence: Evidence) -> dict[str, Json]:
                 "editable": bool((document.get("dir_info") or {}).get("editable")),
                 "where": url,
             }
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {"kind": "unreadable"}
     source["subdirectory"] = document.get("subdirectory")
     return {key: value for key, value in source.items() if value not in (None, "", False)}
