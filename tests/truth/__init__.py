@@ -4,13 +4,16 @@
     python -m tests.truth prepare                  the environments and the files only: enough for a benchmark
     python -m tests.truth show                     prints outcome counts (see --help)
 
+The first part of the matrix is that of scikit-learn and what stands beside it; `--part catboost` and `--part torch` are
+the others, small ones with environments of their own.
+
 Everything heavy lives in `.truth/` at the repository root (not in git): `environments/NAME` are virtual environments,
 `files/NAME` the files that were saved there. What happened is kept in `fixtures/truth/`, and so are the files, in one
-archive that is unpacked when they are first asked for: a benchmark needs no refit and no load. For a benchmark:
+archive for each part that is unpacked when they are first asked for: a benchmark needs no refit and no load. For a benchmark:
 
     from tests import truth
 
-    environments = truth.environments()                    # {"1.5.2": Environment(python, held_out, packages), ...}
+    environments = truth.environments("scikit-learn")      # {"1.5.2": Environment(python, held_out, packages), ...}
     for train in environments:
         for file in truth.files(train):                    # File(name, path, loader, klass, library, calls)
             for serve in environments:
@@ -33,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.truth import archive
-from tests.truth.recipes import HELD_OUT_LIBRARIES, RECIPES, ROOT, Environment, made
+from tests.truth.recipes import HELD_OUT_LIBRARIES, PARTS, RECIPES, ROOT, Environment, made, part
 
 __all__ = ["Environment", "File", "Outcome", "environments", "files", "is_held_out", "outcomes"]
 
@@ -46,9 +49,9 @@ class File:
 
     name: str  # the same in every environment: "Ridge.array.p5.pkl"
     path: Path
-    loader: str  # "pickle.load" or "joblib.load"
+    loader: str  # "pickle.load", "joblib.load", "torch.load", "torch.load(weights_only=False)" or "torch.jit.load"
     klass: str  # "sklearn.linear_model._ridge.Ridge"
-    library: str  # "sklearn", "pandas", "numpy", "scipy", "xgboost", "lightgbm", "imblearn", "category_encoders", ...
+    library: str  # "sklearn", "pandas", "numpy", "scipy", "xgboost", "lightgbm", "imblearn", "torch", ...
     calls: tuple[str, ...]  # what a loaded object is asked for: "predict", "transform", "()", "value", ...
 
 
@@ -62,15 +65,15 @@ class Outcome:
     method: str = ""
 
 
-def environments() -> dict[str, Environment]:
-    """The environments that are made on this machine, oldest scikit-learn first."""
-    return made()
+def environments(chosen: str = PARTS[0]) -> dict[str, Environment]:
+    """The environments of one part of the matrix that are made on this machine, oldest first."""
+    return {name: environment for name, environment in made().items() if RECIPES[name].part == chosen}
 
 
 @functools.cache
 def files(env: str) -> list[File]:
     """The files that were saved in an environment; those that were not fine at home are not among them."""
-    archive.unpack(FILES, list(RECIPES))
+    archive.unpack(FILES, part(RECIPES[env].part))
     manifest = json.loads((FILES / env / "manifest.json").read_text())
     return [
         File(

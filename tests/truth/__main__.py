@@ -12,13 +12,14 @@ import time
 from tests import truth
 from tests.truth import archive, matrix, recipes, record
 
+Recorded = dict[tuple[str, str], dict[str, truth.Outcome]]
 KINDS = ("fine", "different", "predict_error", "load_error")
 
 
-def build(chosen: list[str], *, loads: bool) -> int:
+def build(part: str, chosen: list[str], *, loads: bool) -> int:
     """Make what is missing: environments and files, and with `loads` outcomes and the record."""
     started = time.monotonic()
-    names = recipes.make(chosen or recipes.RECIPES)
+    names = recipes.make(chosen or recipes.part(part))
     _say(started, f"{len(names)} environments")
     matrix.make_files(names)
     truth.files.cache_clear()
@@ -32,15 +33,15 @@ def build(chosen: list[str], *, loads: bool) -> int:
     return 0
 
 
-def write() -> int:
-    """Write fixtures/truth anew from what is on this machine."""
-    names = list(recipes.RECIPES)
+def write(part: str) -> int:
+    """Write what fixtures/truth keeps of a part anew from what is on this machine."""
+    names = recipes.part(part)
     if missing := [name for name in names if not matrix.complete(name, names)]:
         print(f"not recorded, for this machine has no outcomes of {', '.join(missing)}", file=sys.stderr)
         return 1
-    record.write(names)
-    archive.write([matrix.FILES / name for name in names])
-    for path in (record.OPEN, record.HELD_OUT, archive.ARCHIVE):
+    record.write(part)
+    archive.write([matrix.FILES / name for name in names], archive.of(part))
+    for path in (*record.paths(part), archive.of(part)):
         print(f"{path.stat().st_size:>10,} bytes  {path.name}")
     return 0
 
@@ -51,11 +52,11 @@ def _say(started: float, text: str) -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Outcome counts per pair; for pairs that are not held out also single files."""
-    recorded = record.load()
+    recorded = {pair: found for pair, found in record.load().items() if pair[0] in recipes.part(arguments.part)}
     if arguments.pair or arguments.outcome or arguments.name:
-        return _list(arguments)
+        return _list(arguments, recorded)
     totals: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    print(f"{'train':>8} {'serve':>8} " + " ".join(f"{kind:>13}" for kind in KINDS))
+    print(f"{'train':>15} {'serve':>15} " + " ".join(f"{kind:>13}" for kind in KINDS))
     for train, serve in recorded:
         by_name = {file.name: file for file in truth.files(train)}
         counts: collections.Counter[str] = collections.Counter()
@@ -67,15 +68,14 @@ def show(arguments: argparse.Namespace) -> int:
                     counts[outcome.kind] += 1
         totals["development"].update(counts)
         if counts:
-            print(f"{train:>8} {serve:>8} " + " ".join(f"{counts[kind]:>13}" for kind in KINDS))
+            print(f"{train:>15} {serve:>15} " + " ".join(f"{counts[kind]:>13}" for kind in KINDS))
     for name, total in totals.items():
-        print(f"{name:>17} " + " ".join(f"{total[kind]:>13}" for kind in KINDS) + f"   of {total.total()}")
+        print(f"{name:>31} " + " ".join(f"{total[kind]:>13}" for kind in KINDS) + f"   of {total.total()}")
     return 0
 
 
-def _list(arguments: argparse.Namespace) -> int:
+def _list(arguments: argparse.Namespace, recorded: Recorded) -> int:
     """Single outcomes, grouped by what was said; never one that is held out."""
-    recorded = record.load()
     groups: dict[tuple[str, ...], list[str]] = collections.defaultdict(list)
     hidden = 0
     for (train, serve), file in ((pair, file) for pair in recorded for file in truth.files(pair[0])):
@@ -113,10 +113,12 @@ def main() -> int:
     showing.add_argument("--outcome", choices=KINDS)
     showing.add_argument("--name", metavar="PATTERN", help="file names, as in a shell")
     showing.add_argument("--most", type=int, default=5, help="files to name per group")
+    for listed in commands.choices.values():
+        listed.add_argument("--part", default=recipes.PARTS[0], choices=recipes.PARTS, help="(default: %(default)s)")
     arguments = parser.parse_args()
     if arguments.command in ("build", "prepare"):
-        return build(arguments.env, loads=arguments.command == "build")
-    return write() if arguments.command == "record" else show(arguments)
+        return build(arguments.part, arguments.env, loads=arguments.command == "build")
+    return write(arguments.part) if arguments.command == "record" else show(arguments)
 
 
 if __name__ == "__main__":

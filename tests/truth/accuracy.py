@@ -1,7 +1,7 @@
 """How often the prediction is right: predicted against executed outcomes of the load matrix.
 
-    python -m tests.truth.accuracy [--every N] [--train ENV] [--serve ENV] [--lock] [--with-training] [--held-out]
-                                   [--list]
+    python -m tests.truth.accuracy [--part PART] [--every N] [--train ENV] [--serve ENV] [--lock] [--with-training]
+                                   [--held-out] [--list]
 
 Every file of every environment is judged in every other environment, from files alone, and the answer is compared with
 what really happened there. "Fine at home" is left out: an environment is not judged against itself. With ``--lock`` an
@@ -30,6 +30,7 @@ from envaudit.surface import Surface
 from envaudit.surface.open import open_surface
 from envaudit.training import difference
 from tests import truth
+from tests.truth import recipes
 
 KINDS = ("load_error", "predict_error", "different", "fine")
 
@@ -64,7 +65,7 @@ class Places:
     def predict(self, name: str, needs: Needs, artifact: str) -> Verdict:
         """What will happen to a file in an environment."""
         if name not in self._worlds:
-            made = truth.environments()[name]
+            made = recipes.made()[name]
             self._worlds[name] = Evaluation.world_of(_locked(made) if self._lock else open_surface(str(made.python)))
         world, fetched = self._worlds[name], self._fetched.setdefault(name, set())
         if not fetched.issuperset(needs.wanted):
@@ -129,6 +130,7 @@ def _share(part: int, whole: int) -> str:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", default=recipes.PARTS[0], choices=recipes.PARTS, help="of the matrix")
     parser.add_argument("--every", type=int, default=1, help="judge every Nth file only")
     parser.add_argument("--train", action="append", help="only files of this environment")
     parser.add_argument("--serve", action="append", help="only in this environment")
@@ -137,7 +139,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="list the false answers (never held-out ones)")
     parser.add_argument("--held-out", action="store_true", help="measure what was set aside as well")
     options = parser.parse_args()
-    known = truth.environments()
+    known = truth.environments(options.part)
     chosen = [name for name, made in known.items() if options.held_out or not made.held_out]
     counts: dict[bool, Counter[tuple[str, str]]] = {False: Counter(), True: Counter()}
     unknown: Counter[bool] = Counter()

@@ -43,12 +43,12 @@ def make_files(names: Sequence[str]) -> None:
 
 def _make_files(name: str) -> str:
     folder = FILES / name
-    scripts = _maker_scripts()
+    scripts = _scripts(_makers(name))
     if (folder / ".complete").exists() and (folder / ".complete").read_text() == scripts:
         return ""
     fresh = FILES / f".{name}"  # so that nobody finds a half-made folder
     shutil.rmtree(fresh, ignore_errors=True)
-    command = [*_python(name), str(INSIDE / "maker.py"), str(fresh)]
+    command = [*_python(name), str(_script(name, "maker")), str(fresh)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environ())
     if done.returncode:
         raise RuntimeError(f"{name}: the maker ended with {done.returncode}\n{done.stderr[-3000:]}")
@@ -75,14 +75,19 @@ def _try_at_home(name: str, folder: Path) -> None:
 
 
 def make_outcomes(names: Sequence[str]) -> None:
-    """Load the files of all these environments in all these environments, where that was not done yet."""
+    """Load the files of all these environments in all these of the same part, where that was not done yet."""
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        for _ in pool.map(lambda serve: _make_outcomes(serve, names), names):
+        for _ in pool.map(lambda serve: _make_outcomes(serve, alike(serve, names)), names):
             pass
 
 
+def alike(serve: str, names: Iterable[str]) -> list[str]:
+    """Those environments that are of the same part as one of them."""
+    return [name for name in names if RECIPES[name].part == RECIPES[serve].part]
+
+
 def _make_outcomes(serve: str, names: Sequence[str]) -> None:
-    scripts = _scripts([INSIDE / "loader.py", INSIDE / "values.py"])
+    scripts = _scripts(_loaders(serve))
     keys = {train: f"{scripts} {_manifest(train)}" for train in names}
     missing = [train for train in names if _key(_path(train, serve)) != keys[train]]
     if not missing:
@@ -122,7 +127,7 @@ def _load(serve: str, folders: Iterable[Path]) -> Iterator[tuple[Path, list[Row]
     with tempfile.TemporaryFile("w+") as jobs:
         jobs.write("".join(f"{folder}\n" for folder in folders))
         jobs.seek(0)
-        command = [*_python(serve), str(INSIDE / "loader.py"), str(LIMIT)]
+        command = [*_python(serve), str(_script(serve, "loader")), str(LIMIT)]
         with subprocess.Popen(command, stdin=jobs, stdout=subprocess.PIPE, text=True, env=_environ()) as loader:
             assert loader.stdout
             lines = map(json.loads, loader.stdout)
@@ -140,9 +145,23 @@ def _environ() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | QUIET
 
 
-def _maker_scripts() -> str:
-    """What the files depend on, as a short text."""
-    return _scripts(sorted(path for path in INSIDE.glob("*.py") if path.name != "loader.py"))
+def _script(name: str, work: str) -> Path:
+    """The script that does this work (``maker`` or ``loader``) in an environment: that of its part, if it has one."""
+    own = INSIDE / f"parts/{RECIPES[name].part}_{work}.py"
+    return own if own.exists() else INSIDE / f"{work}.py"
+
+
+def _loaders(name: str) -> list[Path]:
+    """The scripts that the outcomes in an environment depend on."""
+    own = sorted(INSIDE.glob(f"parts/{RECIPES[name].part}_*.py"))
+    return [INSIDE / "loader.py", INSIDE / "values.py", *(path for path in own if "_maker" not in path.name)]
+
+
+def _makers(name: str) -> list[Path]:
+    """The scripts that the files of an environment depend on."""
+    common = sorted(path for path in INSIDE.glob("*.py") if path.name != "loader.py")
+    own = sorted(INSIDE.glob(f"parts/{RECIPES[name].part}_*.py"))
+    return common + [path for path in own if not path.name.endswith("_loader.py")]
 
 
 def _manifest(name: str) -> str:

@@ -1,7 +1,9 @@
 """The environments of the load matrix: which packages they hold, and how they are made.
 
-Each holds one scikit-learn release and what stood beside it at its time. The main packages are pinned; everything else
-is resolved as of `until`, so that a later run makes the same environment.
+The matrix has three parts, each of which is loaded in its own environments only. In the first, each holds one
+scikit-learn release and what stood beside it at its time: the main packages are pinned, and everything else is resolved
+as of `until`, so that a later run makes the same environment. In the parts of catboost and of torch every package is
+pinned and nothing else is installed, for most of what these ask for is plots and CUDA.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from tests.environments import UV, interpreters
 
 ROOT = Path(__file__).resolve().parents[2] / ".truth"
 VENVS = ROOT / "environments"
+RECORDED = Path(__file__).resolve().parents[2] / "fixtures/truth"
 
 # Held out: libraries whose files nobody looks at during development (docs/truth.md).
 HELD_OUT_LIBRARIES = frozenset({"category_encoders"})
@@ -31,9 +34,10 @@ class Recipe:
 
     name: str
     interpreter: str  # "3.8"
-    until: str  # packages that are not pinned: the newest before this day
+    until: str  # packages that are not pinned: the newest before this day; empty: there are none
     pins: tuple[str, ...]
     held_out: bool = False
+    part: str = "scikit-learn"
 
     @property
     def python(self) -> Path:
@@ -93,6 +97,51 @@ RECIPES: dict[str, Recipe] = dict(
     ]
 )  # fmt: skip
 
+
+def _pinned(name: str, interpreter: str, pins: str, *, held_out: bool = False) -> tuple[str, Recipe]:
+    return name, Recipe(name, interpreter, "", tuple(pins.split()), held_out, name.partition("-")[0])
+
+
+# Beside catboost stands what stands beside scikit-learn of the same time above. The last torch is the build without
+# CUDA, of PyTorch's own index (UV_INDEX=https://download.pytorch.org/whl/cpu); the others weigh half a gigabyte or more.
+RECIPES |= dict(
+    [
+        _pinned("catboost-0.24.4", "3.8", "catboost==0.24.4 scikit-learn==0.22.2.post1 numpy==1.18.5 scipy==1.4.1 "
+                "pandas==1.0.5 joblib==0.14.1 cloudpickle==1.4.1 python-dateutil==2.8.1 pytz==2020.1 six==1.15.0"),
+        _pinned("catboost-0.26.1", "3.9", "catboost==0.26.1 scikit-learn==0.24.2 numpy==1.20.3 scipy==1.6.3 "
+                "pandas==1.2.5 joblib==1.0.1 cloudpickle==1.6.0 threadpoolctl==2.2.0 python-dateutil==2.8.2 "
+                "pytz==2021.1 six==1.16.0 setuptools==57.4.0"),
+        _pinned("catboost-1.0.6", "3.9", "catboost==1.0.6 scikit-learn==1.0.2 numpy==1.21.5 scipy==1.7.3 "
+                "pandas==1.3.5 joblib==1.1.0 cloudpickle==2.0.0 threadpoolctl==3.1.0 python-dateutil==2.8.2 "
+                "pytz==2021.3 six==1.16.0 setuptools==60.9.1", held_out=True),
+        _pinned("catboost-1.2.2", "3.11", "catboost==1.2.2 scikit-learn==1.3.2 numpy==1.25.2 scipy==1.11.4 "
+                "pandas==2.1.3 joblib==1.3.2 cloudpickle==3.0.0 threadpoolctl==3.2.0 python-dateutil==2.8.2 "
+                "pytz==2023.3.post1 tzdata==2023.3 six==1.16.0"),
+        _pinned("catboost-1.2.8", "3.12", "catboost==1.2.8 scikit-learn==1.6.1 numpy==2.2.2 scipy==1.15.1 "
+                "pandas==2.2.3 joblib==1.4.2 cloudpickle==3.1.1 threadpoolctl==3.5.0 python-dateutil==2.9.0.post0 "
+                "pytz==2025.1 tzdata==2025.1 six==1.17.0"),
+        _pinned("torch-1.0.1", "3.7", "torch==1.0.1 numpy==1.16.6 joblib==0.14.1"),
+        _pinned("torch-1.1.0", "3.7", "torch==1.1.0 numpy==1.16.6 joblib==0.14.1"),
+        _pinned("torch-1.4.0", "3.8", "torch==1.4.0 numpy==1.18.5 joblib==0.14.1", held_out=True),
+        _pinned("torch-1.8.1", "3.8", "torch==1.8.1 numpy==1.18.5 joblib==1.0.1 typing-extensions==4.3.0"),
+        _pinned("torch-2.13", "3.11", "torch==2.13.0+cpu numpy==1.26.4 joblib==1.5.2 typing-extensions==4.15.0 "
+                "filelock==3.20.0 sympy==1.14.0 mpmath==1.3.0 networkx==3.5 jinja2==3.1.6 markupsafe==3.0.3 "
+                "fsspec==2025.9.0 setuptools==80.9.0"),
+    ]
+)  # fmt: skip
+PARTS = tuple(dict.fromkeys(recipe.part for recipe in RECIPES.values()))
+
+
+def part(name: str) -> list[str]:
+    """The names of the environments of one part of the matrix."""
+    return [recipe.name for recipe in RECIPES.values() if recipe.part == name]
+
+
+def recorded(name: str) -> Path:
+    """The folder of fixtures/truth that keeps a part."""
+    return RECORDED if name == PARTS[0] else RECORDED / name
+
+
 # xgboost's wheels ask for the CUDA collectives library, hundreds of megabytes that no file here needs.
 UNWANTED = "".join(f"{name}; sys_platform == 'never'\n" for name in ("nvidia-nccl-cu12", "nvidia-nccl-cu13"))
 
@@ -119,8 +168,9 @@ def _make(recipe: Recipe) -> bool:
     _run(UV, "venv", "--quiet", "--python", str(base), str(folder))
     overrides = folder / "overrides.txt"
     overrides.write_text(UNWANTED)
+    beside = ["--exclude-newer", recipe.until, "--overrides", str(overrides)] if recipe.until else ["--no-deps"]
     _run(UV, "pip", "install", "--quiet", "--python", str(recipe.python), "--only-binary", ":all:",
-         "--exclude-newer", recipe.until, "--overrides", str(overrides), *recipe.pins)  # fmt: skip
+         *beside, *recipe.pins)  # fmt: skip
     listed = json.loads(_run(UV, "pip", "list", "--format", "json", "--python", str(recipe.python)))
     packages = {item["name"]: item["version"] for item in listed}
     version = _run(str(recipe.python), "-c", "import platform; print(platform.python_version())").strip()

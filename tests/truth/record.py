@@ -1,9 +1,9 @@
 """The executed outcomes as compressed data in fixtures/truth: what a benchmark reads instead of loading anything.
 
-Two files of one shape, so that nobody meets a held-out outcome by accident: `outcomes.jsonl.xz` and
-`held-out.jsonl.xz`. Line 1: {"environments": {name: {package: version}}}; line 2: the distinct outcomes, each
-[kind, error, message, method]; then one line per training environment: {"train", "files": [names],
-"serve": {name: [places in line 2]}}, with -1 where the other file has it.
+Two files of one shape for each part of the matrix, so that nobody meets a held-out outcome by accident:
+`outcomes.jsonl.xz` and `held-out.jsonl.xz`. Line 1: {"environments": {name: {package: version}}}; line 2: the
+distinct outcomes, each [kind, error, message, method]; then one line per training environment: {"train",
+"files": [names], "serve": {name: [places in line 2]}}, with -1 where the other file has it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from tests import truth
-from tests.truth import matrix
-
-FOLDER = Path(__file__).resolve().parents[2] / "fixtures/truth"
-OPEN = FOLDER / "outcomes.jsonl.xz"
-HELD_OUT = FOLDER / "held-out.jsonl.xz"
+from tests.truth import matrix, recipes
 
 
-def write(names: Iterable[str]) -> None:
+def paths(part: str) -> tuple[Path, Path]:
+    """The two files of one part: of what may be looked at, and of what is held out."""
+    folder = recipes.recorded(part)
+    return folder / "outcomes.jsonl.xz", folder / "held-out.jsonl.xz"
+
+
+def write(part: str) -> None:
     """Bring the outcomes that are on this machine into fixtures/truth."""
-    names = list(names)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for path, held_out in ((OPEN, False), (HELD_OUT, True)):
+    names = recipes.part(part)
+    recipes.recorded(part).mkdir(parents=True, exist_ok=True)
+    for path, held_out in zip(paths(part), (False, True), strict=True):
         lines = _lines(names, held_out)
         text = "".join(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n" for line in lines)
         path.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
@@ -67,7 +69,7 @@ def _lines(names: list[str], held_out: bool) -> list[Any]:
             "files": [file.name for file in listed],
             "serve": {serve: codes for serve, codes in serves.items() if set(codes) != {-1}},
         })  # fmt: skip
-    made = truth.environments()
+    made = recipes.made()
     return [{"environments": {name: made[name].packages for name in names}}, [list(key) for key in known], *trains]
 
 
@@ -80,7 +82,7 @@ def read(path: Path) -> list[Any]:
 def load() -> dict[tuple[str, str], dict[str, truth.Outcome]]:
     """Every recorded outcome: (train, serve) -> file name -> outcome."""
     found: dict[tuple[str, str], dict[str, truth.Outcome]] = {}
-    for path in (OPEN, HELD_OUT):
+    for path in itertools.chain.from_iterable(map(paths, recipes.PARTS)):
         if not path.exists():
             continue
         _, known, *trains = read(path)

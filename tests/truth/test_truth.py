@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.truth import archive, record
-from tests.truth.recipes import HELD_OUT_LIBRARIES, RECIPES
+from tests.truth import archive, recipes, record
+from tests.truth.recipes import HELD_OUT_LIBRARIES, PARTS, RECIPES
 
 KINDS = {"fine", "different", "predict_error", "load_error"}
+RECORDED = [path for part in PARTS for path in record.paths(part)]
 
 
 def test_every_pair_is_recorded() -> None:
     pairs = record.load()
-    assert set(pairs) == {(train, serve) for train in RECIPES for serve in RECIPES}
+    assert set(pairs) == {
+        (train, serve) for part in PARTS for train in recipes.part(part) for serve in recipes.part(part)
+    }
     assert {outcome.kind for found in pairs.values() for outcome in found.values()} == KINDS
 
 
@@ -26,8 +29,10 @@ def test_at_home_every_file_is_fine_but_those_of_the_training_script() -> None:
             assert {name.partition(".")[0] for name in broken} <= {"main"}
 
 
-def test_what_is_held_out_lies_in_a_file_of_its_own() -> None:
-    _, _, *trains = record.read(record.OPEN)
+@pytest.mark.parametrize("part", PARTS)
+def test_what_is_held_out_lies_in_a_file_of_its_own(part: str) -> None:
+    _, _, *trains = record.read(record.paths(part)[0])
+    assert trains
     for line in trains:
         serves = {serve for serve, codes in line["serve"].items() if set(codes) != {-1}}
         assert not [name for name in serves | {line["train"]} if RECIPES[name].held_out and serves]
@@ -36,14 +41,17 @@ def test_what_is_held_out_lies_in_a_file_of_its_own() -> None:
             assert not seen & HELD_OUT_LIBRARIES
 
 
-@pytest.mark.parametrize("path", [record.OPEN, record.HELD_OUT])
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_no_machine_is_named(path: Path) -> None:
     text = lzma.decompress(path.read_bytes()).decode()
-    assert not [place for place in (str(record.FOLDER.parents[1]), str(Path.home())) if f"{place}/" in text]
+    assert not [place for place in (str(recipes.ROOT.parent), str(Path.home())) if f"{place}/" in text]
 
 
-def test_the_archive_gives_the_files_back(tmp_path: Path) -> None:
-    assert archive.unpack(tmp_path, ["1.5.2"]) == ["1.5.2"]
-    recorded = set(record.load()["1.5.2", "1.9.1"])
-    assert recorded == {path.name for path in (tmp_path / "1.5.2").iterdir()} - {"manifest.json", ".complete"}
-    assert archive.unpack(tmp_path, ["1.5.2"]) == []
+@pytest.mark.parametrize(
+    ("train", "serve"), [("1.5.2", "1.9.1"), ("catboost-1.2.2", "catboost-1.2.8"), ("torch-1.8.1", "torch-2.13")]
+)
+def test_the_archive_gives_the_files_back(tmp_path: Path, train: str, serve: str) -> None:
+    assert archive.unpack(tmp_path, [train]) == [train]
+    recorded = {name.removesuffix(".whole") for name in record.load()[train, serve]}  # once, though loaded in two ways
+    assert recorded == {path.name for path in (tmp_path / train).iterdir()} - {"manifest.json", ".complete"}
+    assert archive.unpack(tmp_path, [train]) == []

@@ -1,4 +1,4 @@
-"""Runs inside one environment (Python 3.8+): loads files of other environments, asks them, and says what happened.
+"""Runs inside one environment (Python 3.7+): loads files of other environments, asks them, and says what happened.
 
     python loader.py LIMIT < jobs > outcomes
 
@@ -41,20 +41,24 @@ PRELOADED = (
     "sklearn.mixture sklearn.model_selection sklearn.multiclass sklearn.multioutput sklearn.naive_bayes "
     "sklearn.neighbors sklearn.neural_network sklearn.pipeline sklearn.preprocessing sklearn.random_projection "
     "sklearn.semi_supervised sklearn.svm sklearn.tree xgboost lightgbm imblearn imblearn.ensemble imblearn.pipeline "
-    "imblearn.over_sampling category_encoders statsmodels.api"
+    "imblearn.over_sampling category_encoders statsmodels.api catboost"
 ).split()
+
+
+def unpickle(path):
+    """What a service does that knows nothing but pickle."""
+    with open(path, "rb") as stream:
+        return pickle.load(stream)
+
+
+LOADERS = {"pickle.load": unpickle, "joblib.load": joblib.load}
 
 
 def judge(file, folder, inputs, tell):
     """Load one file and make its calls; `tell` notes how far it came, for the case that the child dies."""
     tell("load", "")
     try:
-        path = str(folder / file["path"])
-        if file["loader"] == "joblib.load":
-            thing = joblib.load(path)
-        else:
-            with open(path, "rb") as stream:
-                thing = pickle.load(stream)
+        thing = LOADERS[file["loader"]](str(folder / file["path"]))
     except Exception as error:
         return ["load_error", *_said(error), ""]
     different, missing = None, ""
