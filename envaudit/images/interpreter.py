@@ -36,6 +36,10 @@ DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 """What engines set where an image says nothing (moby, oci/defaults.go)."""
 _STDLIB: Final = re.compile(r"python3\.(\d+)t?")
 _NAMED: Final = re.compile(r"python3?(?:\.(\d+))?t?d?")
+_VARIABLE: Final = re.compile(r"[ {]'(EXT_SUFFIX|ABIFLAGS|MODBUILT_NAMES|MODSHARED_NAMES)': ((?:'[^'\n]*'\s*)+)")
+"""In _sysconfigdata, which pprint writes: a long text is several in a row."""
+_CORE: Final = frozenset({"_ast", "_imp", "_string", "_warnings", "builtins", "gc", "marshal", "sys"})
+"""Modules that are part of every build (Modules/config.c.in), beside ``_tokenize`` since 3.11."""
 _HIDES: Final = re.compile(r"""endswith\("\.pth"\) and not name\.startswith""")
 """In site.py: .pth files that begin with a dot are passed over (since 3.8.19, 3.9.19, 3.10.14, 3.11.8 and 3.12.2)."""
 _HARMLESS: Final = re.compile(
@@ -112,7 +116,9 @@ def facts(tree: Tree, python: Python, env: dict[str, str], user: str, workdir: s
     built = _sysconfig(tree, python.stdlib)
     suffix = built.get("EXT_SUFFIX") or f".cpython-3{minor[1]}-{python.binary['machine']}-linux-gnu.so"
     flags = built.get("ABIFLAGS", "")
-    builtins = built.get("MODBUILT_NAMES", "").split()
+    builtins = {*built.get("MODBUILT_NAMES", "").split()} - {*built.get("MODSHARED_NAMES", "").split()}
+    if builtins:  # 3.6 does not note them
+        builtins |= _CORE | ({"_tokenize"} if int(minor[1]) >= 11 else set())
     libc = _libc(tree, python.binary)
     path, errors = _sys_path(tree, python, env, user, workdir)
     return {
@@ -131,7 +137,7 @@ def facts(tree: Tree, python: Python, env: dict[str, str], user: str, workdir: s
         "prefix": python.prefix,
         "base_prefix": python.base_prefix,
         "path": path,
-        "builtin_modules": [*builtins, "sys", "builtins"] if builtins else None,
+        "builtin_modules": sorted(builtins) or None,
         "os_name": "posix",
         "sys_platform": "linux",
         "sysname": "Linux",
@@ -209,7 +215,8 @@ def _sysconfig(tree: Tree, stdlib: str) -> dict[str, str]:
     for name in sorted(names, key=lambda name: ("_linux_" not in name, name)):
         text = tree.text(f"{stdlib}/{name}")
         if text:
-            return dict(re.findall(r"^ ?[ {]'(EXT_SUFFIX|ABIFLAGS|MODBUILT_NAMES)': '([^'\n]*)'", text, re.M))
+            found = _VARIABLE.findall(text)
+            return {name: "".join(re.findall(r"'([^']*)'", parts)) for name, parts in found}
     return {}
 
 
