@@ -129,6 +129,25 @@ def cache() -> Iterator[bytes]:
     yield b'["0", {"names": ["a b", "a", ""], "types": null, "checksums": {}, "unpicklers": {}, "structs": {}}]'
 
 
+def layers() -> Iterator[bytes]:
+    """Layers of an image with a Python, in every format, plain and packed."""
+    from tests.images.layers import DEVICE, FOLDER, HARD, LINK, Member, layer
+    from tests.images.test_hostile import SITE, SYSTEM
+
+    more: list[Member] = [
+        (f"{SITE}/a.pth", b"/srv\n"),
+        ("srv", FOLDER, ""),
+        ("etc/.wh.x", b""),
+        ("l" * 120, LINK, "t" * 120),
+        ("a", HARD, "etc/os-release"),
+        ("dev", DEVICE, ""),
+    ]
+    for how in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        members = [member for member in (*SYSTEM, *more) if how != tarfile.USTAR_FORMAT or len(member[0]) < 100]
+        data = layer(members, how)
+        yield from (data + b"\0", data + b"\1")
+
+
 def archive(files: dict[str, bytes]) -> bytes:
     """A zip archive."""
     import zipfile

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from envaudit.errors import ArtifactError, LockfileError, SnapshotError, TargetError
+from envaudit.errors import ArtifactError, EnvauditError, LockfileError, SnapshotError, TargetError
 from tests.fuzz import seeds
 
 if TYPE_CHECKING:
@@ -176,6 +176,26 @@ def cache(data: bytes) -> object:
     return Index("i", found)._kept("a"), found.listing("w"), kept(entry, "entry", 1 << 26)
 
 
+def layered(data: bytes) -> bytes:
+    """A layer as an input describes it: the checksums of its headers are made right; the last byte may pack it."""
+    if not data:
+        return b""
+    made = bytearray(data[:-1])
+    for at in range(0, len(made) - 511, 512):
+        if made[at + 257 : at + 262] == b"ustar":
+            made[at + 148 : at + 156] = b" " * 8
+            made[at + 148 : at + 156] = b"%06o\0 " % sum(made[at : at + 512])
+    return gzip.compress(made, 1) if data[-1] % 4 == 1 else bytes(made)
+
+
+def layers(data: bytes) -> object:
+    """The only layer of an image, and the snapshot of what is in it."""
+    from envaudit.images.source import Layer
+    from tests.images.test_hostile import Claimed, look_at
+
+    return look_at(Claimed(layered(data), Layer("")))
+
+
 TARGETS = {
     "artifacts": Target(artifacts, ArtifactError, _packed_seeds, file=packed, words=seeds.words),
     "prediction": Target(prediction, ArtifactError, _packed_seeds, file=packed, words=seeds.words),
@@ -188,6 +208,7 @@ TARGETS = {
     ),
     "pylock": Target(functools.partial(_snapshot_of, "pylock", "pylock.toml"), LockfileError, seeds.pylock),
     "sources": Target(sources, TargetError, seeds.sources),
+    "layers": Target(layers, EnvauditError, seeds.layers, longest=48 * 1024, file=layered),
     "cache": Target(cache, TargetError, seeds.cache),
 }
 

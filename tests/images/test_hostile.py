@@ -20,7 +20,7 @@ from envaudit.errors import EnvauditError, TargetError
 from envaudit.evidence import Collector, Options, Request
 from envaudit.images import _unpack
 from envaudit.images.open import open_tree
-from envaudit.images.source import Layer
+from envaudit.images.source import Layer, Source
 from envaudit.model import Snapshot, TargetInfo
 from envaudit.take import interpret
 from envaudit.targets import _static
@@ -321,10 +321,15 @@ CONTENTS: dict[str, Callable[[str], Member]] = {
 
 
 def look(*stored: bytes, **config: Any) -> Snapshot:
+    """A snapshot of an image of these layers."""
+    return look_at(Memory(*stored, config={"config": config}))
+
+
+def look_at(source: Source) -> Snapshot:
     """A snapshot of an image."""
     collectors = cast("list[Collector]", list(registry.load("collectors", "COLLECTOR").values()))
     request = Request().merge(collector.request for collector in collectors)
-    evidence = _static.of_image(Memory(*stored, config={"config": config}), request, Options(), "image")
+    evidence = _static.of_image(source, request, Options(), "image")
     components, gaps = interpret(evidence, collectors)
     return Snapshot(TargetInfo("archive", "image", evidence.environment), components, gaps)
 
