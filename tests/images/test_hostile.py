@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import re
 import struct
 import subprocess
@@ -20,6 +21,7 @@ from envaudit.errors import EnvauditError, TargetError
 from envaudit.evidence import Collector, Options, Request
 from envaudit.images import _unpack
 from envaudit.images.open import open_tree
+from envaudit.images.root import open_root
 from envaudit.images.source import Layer, Source
 from envaudit.model import Snapshot, TargetInfo
 from envaudit.take import interpret
@@ -356,3 +358,21 @@ def test_anything_in_the_place_of_what_is_read(what: str) -> None:
     for member in members:
         result(layer(SYSTEM), layer([member]))
     result(layer(SYSTEM), layer(members))
+
+
+def test_a_root_folder_never_leads_out(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    inside = tmp_path / "root"
+    (inside / "etc").mkdir(parents=True)
+    (inside / "etc/own").write_bytes(b"1")
+    targets = {"up": "../../../..", "file": f"{tmp_path}/secret", "near": "../secret", "self": "self"}
+    targets["etc/abs"] = "/etc"
+    for name, target in targets.items():
+        (inside / name).symlink_to(target)
+    os.mkfifo(inside / "pipe")
+    tree = open_root(str(inside))
+    assert tree.read("/etc/own") == tree.read("/up/etc/own") == tree.read("/etc/abs/own") == b"1"
+    assert tree.listdir("/up") == tree.listdir("/")
+    for path in ("/file", "/near", "/self", "/pipe", "/up/secret", "/../secret", "/etc/../../secret"):
+        with pytest.raises(OSError):  # noqa: PT011  (not there, in a circle, or no file)
+            tree.read(path)
