@@ -35,7 +35,7 @@ class Wanted:
     def __init__(self, request: Request) -> None:
         self._by_name: dict[str, list[tuple[re.Pattern[str], Kept]]] = {}
         self._by_parent: dict[str, list[tuple[re.Pattern[str], Kept]]] = {}
-        self._by_ending: list[tuple[re.Pattern[str], Kept]] = []
+        self._by_ends: list[tuple[str, str, re.Pattern[str], Kept]] = []
         records = [FileRequest(pattern, LARGEST) for pattern in request.records]
         for item in (*request.files, *records):
             self._add(item)
@@ -52,15 +52,19 @@ class Wanted:
         elif len(parts) > 1 and not _WILD & set(parts[-2]):
             self._by_parent.setdefault(parts[-2], []).append(entry)
         else:
-            self._by_ending.append(entry)
+            pieces = _PIECES.split(parts[-1])
+            self._by_ends.append((pieces[0], pieces[-1], *entry))
 
     def of(self, folder: str, name: str) -> Kept | None:
         """How much to keep of the file ``folder/name``; None for nothing."""
         found = self._by_name.get(name, ()) or self._by_parent.get(folder[folder.rfind("/") + 1 :], ())
-        if not found and not self._by_ending:
+        wild = [
+            (form, kept) for first, last, form, kept in self._by_ends if name.endswith(last) and name.startswith(first)
+        ]
+        if not found and not wild:
             return None
         path = f"{folder}/{name}" if folder else name
-        kept = [kept for form, kept in (*found, *self._by_ending) if form.fullmatch(path)]
+        kept = [kept for form, kept in (*found, *wild) if form.fullmatch(path)]
         return _most(kept) if kept else None
 
 

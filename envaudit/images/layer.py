@@ -79,10 +79,10 @@ def index(stream: BinaryIO, way: _unpack.Way, wanted: Wanted) -> Index:
 
 def _add(found: Index, member: _tar.Member, cursor: _tar.Cursor, layer: Layer, wanted: Wanted) -> int:
     """Take a member in; the letters of the paths of folders that it implies."""
-    path, implied = member.name, 0
+    path, implied = member.name.removeprefix("./").removesuffix("/"), 0
     if len(path) > _LONGEST or len(member.link) > _LONGEST:
         raise TargetError(f"{_unpack.name(layer)}: the path or link of {path[:200]!r} is longer than Linux takes")
-    if path[-1:] == "/" or path[:1] in "./" or "/./" in path or "//" in path or "/.." in path:
+    if path[-1:] == "/" or path[:1] in "./" or "/." in path or "//" in path:
         path = _clean(path, layer)
         if not path:  # the root itself
             return 0
