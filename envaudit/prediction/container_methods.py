@@ -34,7 +34,8 @@ def method(core: Core, bound: Method, args: list[Abstract], kwargs: dict[str, Ab
         if name in TEXT_METHODS and not kwargs and not (name == "format" and WIDE.search(value)):
             if name == "format":
                 args = [core.formatted(item, "s") if _plain(item) is UNKNOWN else item for item in args]
-            return core.compute(operator.methodcaller(name, *[_plain(item) for item in args]), value)
+            plain = [_plain(item) for item in args]
+            return UNKNOWN if UNKNOWN in plain else core.compute(operator.methodcaller(name, *plain), value)
         return UNKNOWN
     if isinstance(value, Dictionary):
         return _dictionary(core, value, name, args, kwargs)

@@ -25,6 +25,7 @@ from envaudit.prediction.values import (
 PYTHON_TYPES: Final = {
     "builtins.str": str, "builtins.int": int, "builtins.float": float, "builtins.bool": bool, "builtins.bytes": bytes,
     "numbers.Integral": int, "numbers.Number": (int, float), "numbers.Real": (int, float), "builtins.complex": complex,
+    "builtins.NoneType": type(None), "types.NoneType": type(None),
 }  # fmt: skip
 
 EXAMPLES: Final[dict[Any, Any]] = {

@@ -145,6 +145,8 @@ def _make(core: Core, made: Made) -> Abstract:
     dotted = getattr(call, "dotted", "") or (f"{call.module}.{call.name}" if isinstance(call, Function) else "")
     if dotted in MAPPINGS:
         return Dictionary(exact=len(args) < 2)
+    if dotted == "_codecs.encode":  # how protocols below 3 spell bytes (Modules/_pickle.c, save_bytes)
+        return args[0].encode(args[1]) if args[1:] == ["latin1"] and isinstance(args[0], str) else UNKNOWN
     if dotted in RECONSTRUCTORS and args:
         call = args[0]
         return _object(core, made, call)
