@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 from collections.abc import Callable
@@ -76,7 +77,15 @@ def _offers(core: Evaluation, root: Instance, name: str) -> bool:
     if member is MISSING:
         delegates = isinstance(core.member(root.cls, "__getattr__"), Function)
         return delegates and not name.startswith("__") and _available(core, root, name)
-    return isinstance(member, (Function, Descriptor, Partial))
+    return isinstance(member, (Function, Descriptor, Partial)) and not _only_raises(member)
+
+
+def _only_raises(member: Abstract) -> bool:
+    """Whether a method does nothing but raise (``torch.nn.ParameterList.__call__``): it says that there is none."""
+    if not isinstance(member, Function) or isinstance(member.node, ast.Lambda):
+        return False
+    documented = ast.get_docstring(member.node, clean=False) is not None
+    return [type(statement) for statement in member.node.body[documented:]] == [ast.Raise]
 
 
 def _available(core: Evaluation, root: Instance, name: str) -> bool:

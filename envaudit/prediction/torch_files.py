@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 from collections.abc import Iterator
 from typing import Final
 
@@ -42,6 +43,11 @@ def _weights_only(needs: Needs, world: World) -> Iterator[Cause]:
         strict = world.lookup("torch.serialization", "_default_to_weights_only") is not MISSING
     except NoModule:
         return
+    if strict and (needs.protocol or 0) >= 4 and not _knows_frames(world):
+        text = f"Weights only load failed. Unsupported operand {pickle.FRAME[0]}"
+        written = f"pickle protocol {needs.protocol}"
+        why = f"torch.load reads protocol 2 alone there unless it is told weights_only=False; this is {written}"
+        yield Cause("UnpicklingError", text, "loader-policy", written, why, 0, certain=False)
     allowed = _allowed(world) if strict else frozenset()
     for item in needs.globals if allowed else ():
         name = ".".join(renamed(item, world))
@@ -53,6 +59,15 @@ def _weights_only(needs: Needs, world: World) -> Iterator[Cause]:
             "torch.serialization.add_safe_globals allows it"
         )
         yield Cause("UnpicklingError", text, "loader-policy", name, why, item.at, certain=False)
+
+
+def _knows_frames(world: World) -> bool:
+    """Whether the target's restricted unpickler knows the opcode that protocol 4 begins with (PEP 3154, "Framing"); so
+    far none does."""
+    try:
+        return world.lookup("torch._weights_only_unpickler", "FRAME") is not MISSING
+    except NoModule:
+        return True
 
 
 def _is_tensor(name: str) -> bool:

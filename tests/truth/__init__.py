@@ -9,7 +9,7 @@ the others, small ones with environments of their own.
 
 Everything heavy lives in `.truth/` at the repository root (not in git): `environments/NAME` are virtual environments,
 `files/NAME` the files that were saved there. What happened is kept in `fixtures/truth/`, and so are the files, in one
-archive for each part that is unpacked when they are first asked for: a benchmark needs no refit and no load. For a benchmark:
+archive for each part that is unpacked when they are first asked for: a benchmark needs no refit and no load. It asks:
 
     from tests import truth
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envaudit.artifacts import read
-from envaudit.model import Verdict
+from envaudit.errors import ArtifactError
+from envaudit.model import Answer, Verdict
 from envaudit.needs import Needs
 from envaudit.prediction.evaluation import Evaluation
 from envaudit.prediction.outcome import predict
@@ -33,6 +34,10 @@ from tests import truth
 from tests.truth import recipes
 
 KINDS = ("load_error", "predict_error", "different", "fine")
+
+
+UNREAD = Verdict("", "", *[Answer("unknown", "likely")] * 3)
+"""What is said of a file that envaudit refuses to read."""
 
 
 class Case(NamedTuple):
@@ -97,7 +102,11 @@ def cases(
                 executed = truth.outcomes(train, serve).get(file.name) if serve != train else None
                 if executed is None:
                     continue
-                needs = needs or read(str(file.path))._replace(loader=file.loader)
+                try:
+                    needs = needs or read(str(file.path))._replace(loader=file.loader)
+                except ArtifactError:
+                    yield Case(train, serve, file, executed, UNREAD, truth.is_held_out(train, serve, file))
+                    continue
                 verdict = places.predict(serve, needs, file.name)
                 if home is not None and verdict.predict.value == "no":
                     trained = trained or home.predict(train, needs, file.name)

@@ -103,7 +103,7 @@ def _pinned(name: str, interpreter: str, pins: str, *, held_out: bool = False) -
 
 
 # Beside catboost stands what stands beside scikit-learn of the same time above. The last torch is the build without
-# CUDA, of PyTorch's own index (UV_INDEX=https://download.pytorch.org/whl/cpu); the others weigh half a gigabyte or more.
+# CUDA, of PyTorch's own index (UV_INDEX=https://download.pytorch.org/whl/cpu); the others weigh half a gigabyte and up.
 RECIPES |= dict(
     [
         _pinned("catboost-0.24.4", "3.8", "catboost==0.24.4 scikit-learn==0.22.2.post1 numpy==1.18.5 scipy==1.4.1 "

@@ -145,7 +145,6 @@ MODELS = {
     "classifier_pool": (lambda: CatBoostClassifier(**FEW).fit(Pool(d.X, Y2, weight=np.ones(d.ROWS))), "plain"),
     "classifier_validated": (_validated, "plain"),
     "classifier_shrunk": (_shrunk, "plain"),
-    "classifier_unfitted": (lambda: CatBoostClassifier(**FEW), ""),
     "classifier_quantized": (_plain(CatBoostClassifier, border_count=4, nan_mode="Max"), "plain"),
     "classifier_monotone": (_plain(CatBoostClassifier, monotone_constraints=[1, 0, 0, 0, 0]), "plain"),
     "regressor": (_plain(CatBoostRegressor, d.Y), "plain"),
