@@ -33,7 +33,7 @@ _REFERENCE: Final = (
 )
 """The grammar of github.com/distribution/reference, ASCII and sha256 only."""
 
-_FILE_LIKE: Final = (".json", ".txt", ".toml", ".lock")
+_FILE_LIKE: Final = (".json", ".txt", ".toml", ".lock", ".tar", ".tgz", ".tar.gz")
 
 
 def gather(reference: str, request: Request, options: Options) -> Evidence:
