@@ -35,6 +35,7 @@ through."""
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What engines set where an image says nothing (moby, oci/defaults.go)."""
 _STDLIB: Final = re.compile(r"python3\.(\d+)t?")
+_MINOR: Final = re.compile(r"3\.(\d+)\.")
 _NAMED: Final = re.compile(r"python3?(?:\.(\d+))?t?d?")
 _VARIABLE: Final = re.compile(r"[ {]'(EXT_SUFFIX|ABIFLAGS|MODBUILT_NAMES|MODSHARED_NAMES)': ((?:'[^'\n]*'\s*)+)")
 """In _sysconfigdata, which pprint writes: a long text is several in a row."""
@@ -89,12 +90,12 @@ def look(tree: Tree, executable: str, where: str, home: str = "") -> Python:
             " (--python PATH names one)"
         )
     config, prefix = _venv(tree, executable)
-    program = posixpath.basename(real)
-    if home:
-        stdlib = _stdlib(tree, home.partition(":")[0], program)
-    else:
-        start = config.get("home") or posixpath.dirname(real)
-        stdlib = _stdlib(tree, start, program) or _stdlib(tree, posixpath.dirname(real), program)
+    named = _NAMED.fullmatch(posixpath.basename(real))
+    exact = bool(named and named[1])
+    said = [config.get("version", ""), *binary.get("versions", ())]
+    minors = [named[1]] if named and named[1] else [found[1] for found in map(_MINOR.match, said) if found]
+    starts = [home.partition(":")[0]] if home else [config.get("home", ""), posixpath.dirname(real)]
+    stdlib = next(filter(None, (_stdlib(tree, start, minors, exact=exact) for start in starts if start)), None)
     if stdlib is None:
         raise InspectorError(f"{where}: {executable} has no standard library (looked for lib/python3.*/os.py)")
     base = posixpath.dirname(posixpath.dirname(stdlib))
@@ -171,9 +172,9 @@ def _venv(tree: Tree, executable: str) -> tuple[dict[str, str], str | None]:
     return {}, None
 
 
-def _stdlib(tree: Tree, folder: str, program: str) -> str | None:
-    """The standard library next to a folder or above it. Of several that of the program's own version."""
-    named = _NAMED.fullmatch(program)
+def _stdlib(tree: Tree, folder: str, minors: list[str], *, exact: bool) -> str | None:
+    """The standard library next to a folder or above it: of the first minor version that is there, or else, where that
+    is not known for sure (``exact``), the only one."""
     while True:
         for lib in ("lib", "lib64"):
             place = posixpath.join(folder, lib)
@@ -181,8 +182,8 @@ def _stdlib(tree: Tree, folder: str, program: str) -> str | None:
                 continue
             found = [name for name in sorted(tree.listdir(place)) if _STDLIB.fullmatch(name)]
             found = [name for name in found if tree.is_file(f"{place}/{name}/os.py")]
-            own = [name for name in found if named and named[1] and name.rstrip("t") == f"python3.{named[1]}"]
-            if own or (len(found) == 1 and not (named and named[1])):
+            own = [name for minor in minors for name in found if name.rstrip("t") == f"python3.{minor}"]
+            if own or (len(found) == 1 and not exact):
                 return f"{place}/{(own or found)[0]}"
         if folder in ("/", ""):
             return None
@@ -280,7 +281,8 @@ def _site_folders(prefix: str, lib: str, name: str, *, debian: bool, venv: bool)
 
 
 def _home(tree: Tree, env: dict[str, str], user: str) -> str:
-    """The home of the user that the image names, by name or number; root's where it names none."""
+    """The home of the user that the image names, by name or number; root's where it names none. Engines send one who is
+    not in passwd to ``/``."""
     if env.get("HOME"):
         return env["HOME"]
     wanted = user.partition(":")[0] or "0"
@@ -288,7 +290,7 @@ def _home(tree: Tree, env: dict[str, str], user: str) -> str:
         fields = line.split(":")
         if len(fields) > 5 and wanted in (fields[0], fields[2]):
             return fields[5]
-    return "/root" if wanted in ("0", "root") else "/"
+    return "/"
 
 
 def _add_pth(tree: Tree, folder: str, path: list[str], errors: list[tuple[str, str]], *, hidden: bool) -> None:

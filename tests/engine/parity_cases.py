@@ -74,6 +74,10 @@ CASES = {
     "user without a name": Case(
         "RUN pip install --no-deps -t /.local/lib/python3.11/site-packages six==1.15.0\nUSER 1234:1234",
     ),
+    "root without a home": Case(
+        "RUN pip install --no-deps -t /.local/lib/python3.11/site-packages six==1.15.0"
+        " && pip install --no-deps -t /root/.local/lib/python3.11/site-packages idna==3.4 && rm /etc/passwd",
+    ),
     "user whose home is named": Case(
         "RUN pip install --no-deps -t /srv/.local/lib/python3.11/site-packages six==1.15.0\nENV HOME=/srv\nUSER 1234",
     ),
@@ -223,6 +227,11 @@ CASES = {
         "ADD python.tar /opt/python/\nRUN echo /opt/python/lib > /etc/ld.so.conf.d/python.conf && ldconfig"
         ' && /opt/python/bin/python3 -m pip install six MarkupSafe\nENTRYPOINT ["/opt/python/bin/python3.12"]',
         python="3.12",
+    ),
+    "a copy beside two standard libraries": Case(
+        "ADD python.tar /usr/local/\nRUN ldconfig && cp -a /usr/lib/python3.11/. /usr/local/lib/python3.11/"
+        " && cp --remove-destination $(readlink -f /usr/local/bin/python3.9) /usr/local/bin/python3",
+        python="3.9",
     ),
     "a venv of an own Python": Case(
         "ADD python.tar /opt/python/\nENV LD_LIBRARY_PATH=/opt/python/lib\n"
