@@ -25,7 +25,7 @@ Pack = Callable[[bytes], bytes]
 
 
 def zstd(data: bytes) -> bytes:
-    module = pytest.importorskip("backports.zstd")
+    module = _unpack._zstd()
     return bytes(module.compress(data))
 
 
