@@ -28,10 +28,23 @@ def unpickles(call: Value) -> bool:
     return call.name == "loads" and call.module in _UNPICKLERS
 
 
+def _bytes(m: State, given: Value) -> bytes | None:
+    """The bytes of an argument, as far as they were kept; protocols below 3 spell them ``_codecs.encode(text,
+    "latin1")`` (Modules/_pickle.c, ``save_bytes``)."""
+    if type(given) is Made and str(given.call) == "_codecs.encode" and given.args[1:] == ["latin1"]:
+        text = given.args[0]
+        if type(text) is Long and text.at in m.payloads:
+            text = m.payloads[text.at].decode("utf-8", "ignore")
+        return text.encode("latin-1", "ignore") if type(text) is str else None
+    if type(given) is Long:
+        return m.payloads.get(given.at)
+    return given if type(given) is bytes else None
+
+
 def open_nested(m: State, made: Made) -> None:
     """Walk the pickle in the first argument; what it holds joins the needs of the file."""
     given = made.args[0] if made.args else None
-    data = m.payloads.get(given.at) if type(given) is Long else given if type(given) is bytes else None
+    data = _bytes(m, given)
     if data is None or m.depth >= MAX_DEPTH or len(m.opened) >= MAX_NESTED:
         m.note(f"a pickle inside the pickle, at byte {made.at}, was not opened")
         return

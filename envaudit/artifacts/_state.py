@@ -247,7 +247,7 @@ class State:
         else:
             start = reader.take(EDGE)
             rest = size - 2 * EDGE
-            pickled = start[:1] == b"\x80" and kind != "str"
+            pickled = start[:2] == b"\xc2\x80" if kind == "str" else start[:1] == b"\x80"  # a text: in UTF-8
             if (pickled or start[:1] == b"{") and len(self.payloads) < MAX_PAYLOADS:
                 more = reader.take(min(rest, MAX_PAYLOAD - 2 * EDGE))
                 rest -= len(more)

@@ -132,7 +132,11 @@ class Calls(Core):
             model = models.BY_NAME.get(function.name)
             if model is not None:
                 return model(self, args, kwargs)
-        if len(self.stack) >= DEEPEST or not self._worth(function, args, kwargs, top):
+        if len(self.stack) >= DEEPEST:
+            return UNKNOWN
+        if not self._worth(function, args, kwargs, top):
+            if self.stack and not self.stack[-1].module:  # the load itself calls it: at least its arguments must fit
+                self.bind_arguments(function, Frame(function.module, function.frame), args, kwargs, whole)
             return UNKNOWN
         running = sum(1 for place in self.stack if place.function == function.name and place.module == function.module)
         if running > 6:

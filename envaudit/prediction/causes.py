@@ -83,7 +83,7 @@ def _globals(needs: Needs, world: World) -> Iterator[Cause]:
         if missing:
             why = f"the file names {item}; the target's {module} has no {dotted}"
             yield Cause(
-                "AttributeError", _unfound(needs, world, module, dotted), "missing-name", str(item), why, item.at
+                "AttributeError", unfound(needs, world, module, dotted), "missing-name", str(item), why, item.at
             )
 
 
@@ -104,7 +104,7 @@ def _lacks(value: Abstract, rest: str) -> bool:
     return bool(name) and isinstance(value, ClassValue) and not value.open and name not in dir_of(value)
 
 
-def _unfound(needs: Needs, world: World, module: str, dotted: str) -> str:
+def unfound(needs: Needs, world: World, module: str, dotted: str) -> str:
     """What the unpickler prints for a name that a module lacks (Lib/pickle.py ``find_class``, Modules/_pickle.c)."""
     found = world.surface.find(module)
     root = getattr(found.tree, "root", "") if found is not None else ""

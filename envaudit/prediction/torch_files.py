@@ -10,7 +10,7 @@ from typing import Final
 from packaging.version import Version
 
 from envaudit.needs import Needs
-from envaudit.prediction.causes import Cause
+from envaudit.prediction.causes import Cause, unfound
 from envaudit.prediction.loading import renamed
 from envaudit.prediction.world import MISSING, NoModule, World
 
@@ -25,6 +25,20 @@ def causes(needs: Needs, world: World) -> Iterator[Cause]:
         yield from _format(needs, world)
     if needs.loader == "torch.load":
         yield from _weights_only(needs, world)
+    if needs.loader != "torch.jit.load":
+        yield from _storages(needs, world)
+
+
+def _storages(needs: Needs, world: World) -> Iterator[Cause]:
+    """The classes of storages are written in Python in every release (torch/__init__.py, "Define Storage and Tensor
+    classes"): that module's star imports, whose names are not all known, bring none."""
+    table = world.bindings("torch")
+    for item in needs.globals:
+        if item.module != "torch" or not item.name.endswith("Storage") or table is None or item.name in table.names:
+            continue
+        text = unfound(needs, world, item.module, item.name)
+        why = f"the file holds numbers of a type that torch has no {item.name} for in the target"
+        yield Cause("AttributeError", text, "missing-name", str(item), why, item.at)
 
 
 def _format(needs: Needs, world: World) -> Iterator[Cause]:

@@ -36,7 +36,8 @@ from tests.truth import recipes
 KINDS = ("load_error", "predict_error", "different", "fine")
 
 
-UNREAD = Verdict("", "", *[Answer("unknown", "likely")] * 3)
+NOTHING = Answer("unknown", "likely")
+UNREAD = Verdict("", "", NOTHING, NOTHING, NOTHING)
 """What is said of a file that envaudit refuses to read."""
 
 
