@@ -13,6 +13,7 @@ import time
 import zlib
 from contextlib import suppress
 from functools import cache
+from threading import get_ident
 from typing import Final
 
 from envaudit import __version__
@@ -31,7 +32,7 @@ def home(folder: str | None = None) -> str:
 
 def write(path: str, data: bytes) -> None:
     """Write a file whole or not at all; where it cannot be written there is none."""
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = f"{path}.{os.getpid()}.{get_ident()}.tmp"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with open(temporary, "wb") as stream:

@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,16 @@ def _missing(reason: str) -> None:
 @pytest.fixture(autouse=True)
 def turn(request: pytest.FixtureRequest) -> Iterator[None]:
     """One test at a time on one engine, whoever else runs these tests: they look for containers left behind."""
-    if request.node.get_closest_marker("engine") is None:
+    if request.node.get_closest_marker("engine") is None or request.node.get_closest_marker("together"):
         yield
         return
+    with alone():
+        yield
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """No other test looks for containers of envaudit meanwhile."""
     with (Path(tempfile.gettempdir()) / "envaudit-test-engine.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

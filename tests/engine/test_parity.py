@@ -22,12 +22,12 @@ from envaudit.images import layout
 from envaudit.images.open import open_tree
 from envaudit.model import Snapshot
 from envaudit.take import take
-from tests.engine.conftest import BASES, LABEL, Build, pip_settings
+from tests.engine.conftest import BASES, LABEL, Build, alone, pip_settings
 from tests.engine.parity_cases import BOOKWORM, CASES
 from tests.images.conftest import Skopeo, skopeo
 from tests.images.layers import listed
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("engine")]
+pytestmark = [pytest.mark.engine, pytest.mark.together, pytest.mark.xdist_group("parity")]
 
 UNSEEN = ("kernel",)
 """Kinds that only a running system has; the static snapshot has a gap in their place."""
@@ -117,7 +117,9 @@ def test_the_image_says_what_its_container_says(
     case = CASES[name]
     files = {**case.files, **({"python.tar": python_tar(case.python)} if case.python else {})}
     tag = build("parity", f"FROM {with_pip[case.base]}\n{case.lines}\n", files)
-    live, static = take(f"image://{tag}"), take(f"archive://{saved(tag)}")
+    with alone():
+        live = take(f"image://{tag}")
+    static = take(f"archive://{saved(tag)}")
     found = [item for item in differences(live, static) if not item.startswith(case.differs or "\0")]
     assert not found, "\n".join(found)
 
