@@ -60,7 +60,7 @@ def judge(file, folder, inputs, tell):
     try:
         thing = LOADERS[file["loader"]](str(folder / file["path"]))
     except Exception as error:
-        return ["load_error", *_said(error), ""]
+        return ["load_error", *_said(error, folder), ""]
     different, missing = None, ""
     compared = not file.get("unstable")  # answers that vary at home say nothing elsewhere
     for probe in file["probes"]:
@@ -73,7 +73,7 @@ def judge(file, folder, inputs, tell):
         try:
             found = values.canonical(values.call(thing, method, spec))
         except Exception as error:
-            return ["predict_error", *_said(error), method]
+            return ["predict_error", *_said(error, folder), method]
         if compared and different is None and not values.same(probe["answer"], found):
             different = method
     if different:
@@ -87,9 +87,11 @@ def _offered(cls, method):
     return delegates or hasattr(cls, method)
 
 
-def _said(error):
+def _said(error, folder):
     lines = str(error).strip().splitlines()
-    text = (lines[0] if lines else "").replace(sys.prefix, "...").replace(str(Path(__file__).parent), "...")
+    text = lines[0] if lines else ""
+    for place in (str(folder), sys.prefix, str(Path(__file__).parent)):
+        text = text.replace(place, "...")
     text = re.sub(r"\[\d\d:\d\d:\d\d\]", "[...]", re.sub("at 0x[0-9a-f]+", "at 0x...", text))
     return type(error).__name__, text[:300]
 

@@ -151,6 +151,9 @@ def main(folder):
             skipped[f"{group}.{name}"] = said[:200]
             continue
         files += made
+    for path in folder.iterdir():  # half-written ones
+        if path.name not in {file["path"] for file in files}:
+            path.unlink()
     (folder / "manifest.json").write_text(json.dumps({"inputs": {}, "files": files, "skipped": skipped}))
     print(len(files), "files,", len(skipped), "objects skipped")
 
