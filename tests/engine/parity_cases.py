@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from tests.collectors.test_recorded import case, evidence
 from tests.engine.conftest import BASES
 
 BOOKWORM, TRIXIE = BASES
+RPM = evidence(case("rpm_sqlite")["input"]).files["/usr/lib/sysimage/rpm/rpmdb.sqlite"].data
+APK = evidence(case("apk")["input"]).files["/lib/apk/db/installed"].text
 
 
 class Case(NamedTuple):
@@ -14,7 +18,7 @@ class Case(NamedTuple):
 
     lines: str
     base: str = BOOKWORM
-    files: dict[str, str] = {}  # noqa: RUF012
+    files: Mapping[str, str | bytes] = {}  # noqa: RUF012
     differs: tuple[str, ...] = ()
     """Documented exceptions, as :func:`differences` spells them."""
     python: str = ""
@@ -246,5 +250,31 @@ CASES = {
     "half installed packages": Case("RUN dpkg --force-all -r passwd adduser && dpkg --force-all -P python3-wheel"),
     "os-release behind a link": Case(
         "RUN rm /etc/os-release && echo ID=other > /srv/r && ln -s /srv/r /etc/os-release"
+    ),
+    "without a shell, as distroless images are": Case(
+        f"RUN pip install {BREAK} six==1.15.0 MarkupSafe==2.1.3 && mkdir -p /d/var/lib/dpkg/status.d"
+        " && dpkg -s libc6 > /d/var/lib/dpkg/status.d/libc6 && dpkg -s zlib1g > /d/var/lib/dpkg/status.d/zlib1g"
+        " && cp -a --parents /usr/bin/python3.11 /usr/lib/python3.11 /usr/lib/python3 /usr/local/lib/python3.11 /d"
+        " && cp -a --parents /etc/os-release /usr/lib/os-release /usr/lib/$(uname -m)-linux-gnu /d && cp -a /lib /d"
+        " && for lib in /lib64 /usr/lib64; do if test -e $lib; then cp -a --parents $lib /d; fi; done\n"
+        'FROM scratch\nCOPY --from=0 /d/ /\nENTRYPOINT ["/usr/bin/python3.11", "/app/main.py"]',
+    ),
+    "as conda lays it out": Case(
+        "ADD python.tar /opt/conda/\n"
+        "ENV PATH=/opt/conda/bin:$PATH CONDA_PREFIX=/opt/conda LD_LIBRARY_PATH=/opt/conda/lib\n"
+        "COPY record /opt/conda/conda-meta/six-1.15.0-pyhd3deb0d_0.json\n"
+        "RUN python -m pip install six==1.15.0 MarkupSafe==2.1.3 && cd /opt/conda/conda-meta && touch history"
+        " && cp six-1.15.0-pyhd3deb0d_0.json cuda-cudart-12.4.127-h99ab3db_0.json",
+        files={"record": '{"build": "pyhd3deb0d_0", "channel": "https://conda.anaconda.org/conda-forge/noarch"}'},
+        python="3.12",
+    ),
+    "packages of rpm": Case(
+        "RUN rm -r /var/lib/dpkg\nCOPY rpmdb.sqlite /usr/lib/sysimage/rpm/rpmdb.sqlite\n"
+        "RUN mkdir -p /var/lib && ln -s ../../usr/lib/sysimage/rpm /var/lib/rpm && echo ID=fedora > /etc/os-release",
+        files={"rpmdb.sqlite": RPM},
+    ),
+    "packages of apk": Case(
+        "RUN rm -r /var/lib/dpkg\nCOPY installed /lib/apk/db/installed\nRUN echo ID=alpine > /etc/os-release",
+        files={"installed": APK},
     ),
 }
