@@ -18,7 +18,7 @@ class Case(NamedTuple):
 
     lines: str
     base: str = BOOKWORM
-    files: Mapping[str, str | bytes] = {}  # noqa: RUF012
+    files: Mapping[str, str | bytes] = {}
     differs: tuple[str, ...] = ()
     """Documented exceptions, as :func:`differences` spells them."""
     python: str = ""
