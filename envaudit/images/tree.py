@@ -169,10 +169,14 @@ class Tree:
         """The contents of a file. Raises OSError."""
         return self.contents.read(self.file(path))
 
+    def beginning(self, path: str) -> bytes:
+        """At least as much of a file as the request wanted that the tree was read for. Raises OSError."""
+        return self.contents.beginning(self.file(path))
+
     def text(self, path: str) -> str | None:
         """The contents of a small file as text; None where there is none that can be read."""
         try:
-            return self.contents.beginning(self.file(path)).decode("utf-8", "replace")
+            return self.beginning(path).decode("utf-8", "replace")
         except OSError:
             return None
 

@@ -17,9 +17,11 @@ class ImageTree:
         self.root = root.rstrip("/")
 
     def read(self, path: str) -> bytes | None:
-        """The contents of a file; None where there is none that can be read."""
+        """The contents of a file; None where there is none that can be read. Of a distribution's metadata the headers
+        are enough, which were kept."""
+        read = self._files.beginning if path.endswith(("/METADATA", "/PKG-INFO", ".egg-info")) else self._files.read
         try:
-            return self._files.read(f"{self.root}/{path}")
+            return read(f"{self.root}/{path}")
         except OSError:
             return None
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from envaudit.errors import TargetError
 from envaudit.evidence import Evidence, Options, Request
 from envaudit.model import Json, Snapshot
+from envaudit.surface._image import Image
 from envaudit.surface._remote import FIRST, Remote
 from envaudit.surface.platform import Platform
 from envaudit.surface.surface import Surface
@@ -49,41 +51,25 @@ def open_surface(
         # Import hooks come last: they are asked only where sys.path has nothing.
         trees += filter(None, [editable(tree) for tree in trees])
         return Surface(_version(asked.interpreter), trees, where, **_facts(asked.interpreter))
-    if target.kind in _ENGINE:
+    if target.kind in (*_ENGINE, *_STATIC):
 
         def ask(request: Request) -> Evidence:
             return cast(Evidence, target.gather(reference, request, options))
 
-        first = ask(FIRST)
-        remote = Remote(first, ask)
+        # Where files are read, the same request as the snapshot's: the layers need not be gone through again.
+        first = ask(everything() if options.static or target.kind in _STATIC else FIRST)
+        if "interpreter" not in first.offers:
+            raise TargetError(f"{where}: {first.unseen}")
+        far = Remote(first, ask) if first.tree is None else Image(first.tree, first.interpreter["path"])
         return Surface(
             _version(first.interpreter),
-            remote.trees,
+            far.trees,
             where,
-            prefetch=remote.prefetch,
-            read_ahead=remote.read_ahead,
+            prefetch=far.prefetch,
+            read_ahead=far.read_ahead,
             **_facts(first.interpreter),
         )
-    if target.kind in _STATIC:
-        # The same request as the snapshot's: its layers need not be gone through again.
-        found = cast(Evidence, target.gather(reference, everything(), options))
-        return _of_tree(found, where)
     return of_snapshot(take(text, options), python=python, index=index)
-
-
-def _of_tree(found: Evidence, where: str) -> Surface:
-    """The surface of files that can be asked for more."""
-    from envaudit.surface._image import Image
-
-    image = Image(found.tree, found.interpreter["path"])
-    return Surface(
-        _version(found.interpreter),
-        image.trees,
-        where,
-        prefetch=image.prefetch,
-        read_ahead=image.read_ahead,
-        **_facts(found.interpreter),
-    )
 
 
 def of_snapshot(snapshot: Snapshot, *, python: tuple[int, int] | None = None, index: Index | None = None) -> Surface:
