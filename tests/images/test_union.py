@@ -77,14 +77,20 @@ CASES: dict[str, tuple[list[list[Member]], list[tuple[str, str, int | str]]]] = 
         [("/a", "file", 1), ("/b", "file", 2)],
     ),
     "names that are written in many ways": (
-        [[("/a", b"1"), ("./b", b"1"), (".//d///e", b"1"), ("d/./f", b"1"), ("d/../g", b"1"), ("./", FOLDER, "")]],
         [
+            [("/a", b"1"), ("./b", b"1"), (".//d///e", b"1"), ("d/./f", b"1"), ("d/../g", b"1"), ("./", FOLDER, "")],
+            [("h/.", FOLDER, ""), ("./h/./", FOLDER, ""), ("./.h/i", b"1"), (".", FOLDER, "")],
+        ],
+        [
+            ("/.h", "folder", 0),
+            ("/.h/i", "file", 1),
             ("/a", "file", 1),
             ("/b", "file", 1),
             ("/d", "folder", 0),
             ("/d/e", "file", 1),
             ("/d/f", "file", 1),
             ("/g", "file", 1),
+            ("/h", "folder", 0),
         ],
     ),
     "odd names": (
