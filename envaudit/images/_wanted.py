@@ -16,6 +16,8 @@ from envaudit.evidence import MIB, FileRequest, Request
 
 LARGEST: Final = 8 * MIB
 """Bytes that are kept of a file; of a larger one nothing, it is read when it is really asked for."""
+ROOM: Final = 512 * MIB
+"""Bytes that are kept of all files of an image; a thousand distributions have 100 MiB of metadata."""
 _WILD: Final = frozenset("*?[")
 _PIECES: Final = re.compile(r"(\*|\?|\[!?[^\]/\\]+\])")
 _CLASS: Final = re.compile(r"\[!?[^\]/\\]+\]")
@@ -41,6 +43,8 @@ class Wanted:
             self._add(item)
         self.identity = hashlib.sha256(repr((request.files, request.records)).encode()).hexdigest()
         """Equal for equal requests."""
+        self.kept = 0
+        """Bytes that were kept so far."""
 
     def _add(self, item: FileRequest) -> None:
         parts = [part for part in item.pattern.split("/") if part]

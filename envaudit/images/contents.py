@@ -71,11 +71,13 @@ class LayerContents:
     def ahead(self, files: Iterable[File], *, whole: bool = True) -> None:
         """Read files, every layer once, and hold them; not ``whole``: those of which nothing was kept."""
         wanted: dict[Layer, list[File]] = {}
+        room = _HELD
         for file in dict.fromkeys(files):
             known = self._held.get(file) or self._kept.get((file.layer, file.offset))
             enough = known is not None and (not whole or len(known) == file.size)
-            if not enough and file.offset >= 0 and 0 < file.size <= _LARGEST:
+            if not enough and file.offset >= 0 and 0 < file.size <= _LARGEST and (file.size <= room or not wanted):
                 wanted.setdefault(file.layer, []).append(file)
+                room -= file.size
         if not wanted:
             return
         with ThreadPoolExecutor(AT_ONCE) as pool:

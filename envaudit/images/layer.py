@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, NamedTuple
 from envaudit.errors import TargetError
 from envaudit.evidence import MIB
 from envaudit.images import _binary, _tar, _unpack
-from envaudit.images._wanted import LARGEST, Wanted
+from envaudit.images._wanted import LARGEST, ROOM, Wanted
 from envaudit.images.source import Layer
 from envaudit.images.tree import File, Special
 from envaudit.model import Json
@@ -110,6 +110,8 @@ def _add(found: Index, member: _tar.Member, cursor: _tar.Cursor, layer: Layer, w
     elif member.kind is _tar.REGULAR:
         node = File(layer, member.offset, member.size, member.mtime)
         _keep(found, member, folder, name, cursor, wanted)
+        if wanted.kept > ROOM:
+            raise TargetError(f"{_unpack.name(layer)} has more than {ROOM // MIB} MiB of metadata; no image has")
     elif member.kind is _tar.SPARSE:
         node = File(layer, -1, member.size, member.mtime)
     else:
@@ -150,6 +152,7 @@ def _keep(found: Index, member: _tar.Member, folder: str, name: str, cursor: _ta
         if size <= LARGEST:
             data = cursor.take(size)
             found.kept[member.offset] = _headers(data) if kept.headers else data
+            wanted.kept += len(found.kept[member.offset])
     elif _BINARIES.fullmatch(name) and 0 < member.size <= _LARGEST_BINARY:
         facts = _binary.drawn(cursor.take(member.size))
         if facts is not None:

@@ -11,8 +11,8 @@ import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from envaudit.errors import InspectorError
-from envaudit.evidence import Evidence, Options, Request
+from envaudit.errors import InspectorError, TargetError
+from envaudit.evidence import MIB, Evidence, Options, Request
 from envaudit.images import interpreter
 from envaudit.images.open import open_tree
 from envaudit.images.source import Source
@@ -22,6 +22,8 @@ from envaudit.targets import _active, _engine, _live, inspector
 
 UNSEEN: Final = "an image is looked at without devices"
 _UNSEEN_OF_ROOT: Final = "a root file system tells neither settings nor devices"
+_ROOM: Final = 1024 * MIB
+"""Bytes of all that is handed over; the database of rpm may have 256 MiB of them."""
 _OFFERS: Final = _live.OFFERS - {"commands"}
 
 
@@ -39,11 +41,14 @@ class _Files:
         self.lexists = tree.exists
         self.isfile = tree.is_file
         self.ahead = tree.ahead
+        self._given = 0
 
     def open(self, path: str, whole: bool = True) -> BinaryIO:
-        file = self._tree.file(path)
-        contents = self._tree.contents
-        return io.BytesIO(contents.read(file) if whole else contents.beginning(file))
+        data = self._tree.read(path) if whole else self._tree.beginning(path)
+        self._given += 0 if whole else len(data)  # a whole file is digested, and not handed over
+        if self._given > _ROOM:
+            raise TargetError(f"what is wanted of the files has more than {_ROOM // MIB} MiB, up to {path}")
+        return io.BytesIO(data)
 
     def stat(self, path: str) -> _Stat:
         found = self._tree.entry(path)

@@ -18,8 +18,9 @@ import pytest
 
 from envaudit import registry, store
 from envaudit.errors import EnvauditError, TargetError
-from envaudit.evidence import Collector, Options, Request
-from envaudit.images import _unpack
+from envaudit.evidence import Collector, FileRequest, Options, Request
+from envaudit.images import _unpack, contents
+from envaudit.images import layer as _layer
 from envaudit.images.open import open_tree
 from envaudit.images.root import open_root
 from envaudit.images.source import Layer, Source
@@ -271,6 +272,31 @@ def test_a_sparse_file_of_100_gb(tmp_path: Path) -> None:
     assert tree.read("/after") == b"1"
     with pytest.raises(OSError, match="a sparse member is not read"):
         tree.read("/large")
+
+
+def test_more_metadata_than_any_image_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_layer, "ROOM", 10 * MIB)
+    wanted = Request(files=(FileRequest("{site}/*.dist-info/METADATA"),))
+    many = [(f"site/{number}.dist-info/METADATA", bytes(MIB)) for number in range(11)]
+    assert open_tree(Memory(layer(many[:10])), wanted).listdir("/site")
+    with pytest.raises(TargetError, match=r"layer sha256:[0-9a-f]{64} has more than 10 MiB of metadata; no image has$"):
+        open_tree(Memory(gzip.compress(layer(many))), wanted)
+
+
+def test_what_is_read_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "_HELD", 3 * MIB)
+    many = [(f"{number}", bytes([number]) * MIB) for number in range(10)]
+    found = tree_of(gzip.compress(layer(many)))
+    found.ahead([f"/{name}" for name, _ in many])
+    assert sum(map(len, cast(contents.LayerContents, found.contents)._held.values())) <= 3 * MIB
+    assert [found.read(f"/{name}") for name, _ in many] == [data for _, data in many]
+
+
+def test_more_is_asked_for_than_can_be_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_static, "_ROOM", 3 * MIB)
+    many = [(f"var/lib/dpkg/status.d/{number}", b"Package: a\n" * 90_000) for number in range(4)]
+    with pytest.raises(TargetError, match=r"what is wanted of the files has more than 3 MiB, up to /var/lib/dpkg/"):
+        look(layer(many))
 
 
 def test_a_size_that_is_a_lie() -> None:
