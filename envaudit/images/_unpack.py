@@ -95,7 +95,9 @@ class Way:
 
     def shorter(self, here: int, position: int) -> bool:
         """Whether it is shorter to open the layer anew than to go on from here."""
-        return bool(self._plain) or self._before(position).position > here
+        if self._plain:
+            return not self.layer.forwards
+        return self._before(position).position > here
 
     def _before(self, position: int) -> Mark:
         return max((mark for mark in self._marks if mark.position <= position), key=lambda mark: mark.position)

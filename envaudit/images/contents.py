@@ -26,7 +26,7 @@ _LARGEST: Final = 512 * MIB
 """Bytes of one file; catboost's compiled module has 264 MB."""
 _HELD: Final = 256 * MIB
 """Bytes of files that wait to be read."""
-_NEAR: Final = MIB
+_NEAR: Final = 4 * MIB
 """A file that is at most so far ahead is gone to instead of being sought."""
 
 

@@ -24,6 +24,8 @@ class Layer(NamedTuple):
     """As the manifest says; what the bytes are is told from the bytes."""
     diff_id: str | None = None
     """``ALGORITHM:HEX`` of the uncompressed tar, as the image's configuration says (``rootfs.diff_ids``)."""
+    forwards: bool = False
+    """Its bytes come from the beginning on only: nothing is saved by opening it at a place further on."""
 
 
 class Source(Protocol):

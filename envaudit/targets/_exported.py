@@ -28,7 +28,7 @@ class Exported(NamedTuple):
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The export; the image's id stands for what is in it."""
-        return (Layer(f"export-of-{self.image}"),)
+        return (Layer(f"export-of-{self.image}", forwards=True),)
 
     @contextmanager
     def open(self, layer: Layer, start: int = 0) -> Iterator[BinaryIO]:
