@@ -77,11 +77,14 @@ def _offers(core: Evaluation, root: Instance, name: str) -> bool:
     if member is MISSING:
         delegates = isinstance(core.member(root.cls, "__getattr__"), Function)
         return delegates and not name.startswith("__") and _available(core, root, name)
-    return isinstance(member, (Function, Descriptor, Partial)) and not _only_raises(member)
+    if name == "__call__" and _only_raises(member):
+        return False
+    return isinstance(member, (Function, Descriptor, Partial))
 
 
 def _only_raises(member: Abstract) -> bool:
-    """Whether a method does nothing but raise (``torch.nn.ParameterList.__call__``): it says that there is none."""
+    """Whether a method does nothing but raise: it says that there is none (``torch.nn.ParameterList.__call__``, which
+    hides the one that every module has)."""
     if not isinstance(member, Function) or isinstance(member.node, ast.Lambda):
         return False
     documented = ast.get_docstring(member.node, clean=False) is not None

@@ -9,7 +9,8 @@ from typing import Final
 
 from packaging.version import Version
 
-from envaudit.needs import Needs
+from envaudit.artifacts.summary import visit
+from envaudit.needs import Items, Made, Needs, Persistent, Value
 from envaudit.prediction.causes import Cause, unfound
 from envaudit.prediction.loading import renamed
 from envaudit.prediction.world import MISSING, NoModule, World
@@ -21,8 +22,13 @@ https://github.com/pytorch/pytorch/releases/tag/v1.6.0; earlier ones stop at for
 
 def causes(needs: Needs, world: World) -> Iterator[Cause]:
     """Everything of this kind."""
-    if needs.loader.startswith("torch."):
+    if needs.format == "torch_zip" and needs.loader.startswith("torch.load") and not _reads_archives(world):
+        text = "the file is a zip archive (did you mean to use torch.jit.load()?)"
+        why = "torch.load reads no archives there: only what torch.save writes without _use_new_zipfile_serialization"
+        yield Cause("RuntimeError", text, "native-format", "torch", why, 0)
+    elif needs.loader.startswith("torch."):
         yield from _format(needs, world)
+        yield from _places(needs, world)
     if needs.loader == "torch.load":
         yield from _weights_only(needs, world)
     if needs.loader != "torch.jit.load":
@@ -48,6 +54,35 @@ def _format(needs: Needs, world: World) -> Iterator[Cause]:
         text = f"Attempted to read a PyTorch file with version {written}, but the maximum supported version is 2"
         why = f"torch {version} reads archives up to format 2; this one has format {written}"
         yield Cause("RuntimeError", text, "native-format", "torch", why, 0)
+
+
+def _reads_archives(world: World) -> bool:
+    """Whether the target's ``torch.load`` opens archives, as releases from 1.4 on do."""
+    try:
+        return world.lookup("torch.serialization", "_open_zipfile_reader") is not MISSING
+    except NoModule:
+        return True
+
+
+def _places(needs: Needs, world: World) -> Iterator[Cause]:
+    """The archives that 1.4 could write keep their storages in ``tensors/``; newer releases look for them in ``data/``
+    (``_save`` and ``_load`` in torch/serialization.py)."""
+    if needs.format != "torch_zip" or needs.loader == "torch.jit.load" or needs.array_bytes:
+        return
+    source = world.surface.source("torch.serialization") or ""
+    stored = next(_filled(needs), None)
+    if stored is not None and "data/" in source:
+        why = "the storages of this archive do not lie in data/, where torch looks for them there"
+        yield Cause("RuntimeError", f"file not found: data/{stored}", "native-format", "torch", why, 0)
+
+
+def _filled(needs: Needs) -> Iterator[Value]:
+    """The keys of the storages that hold something: ``("storage", type, key, location, number of elements)``."""
+    for made in visit(needs.roots):
+        for item in made.args if isinstance(made, Made) else ():
+            parts = item.id.items if isinstance(item, Persistent) and isinstance(item.id, Items) else []
+            if parts[:1] == ["storage"] and len(parts) > 4 and parts[4] != 0:
+                yield parts[2]
 
 
 def _weights_only(needs: Needs, world: World) -> Iterator[Cause]:
