@@ -7,6 +7,7 @@ Which compression it has is told from its first bytes (gzip: RFC 1952; zstd: RFC
 from __future__ import annotations
 
 import hashlib
+import mmap
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -146,7 +147,9 @@ class _Stored:
         self._size = layer.size if checked else None
         known = checked and algorithm in hashlib.algorithms_available
         self._hash = hashlib.new(algorithm, usedforsecurity=False) if known else None
-        self._buffer = memoryview(bytearray(_STEP))
+        # Of its own pages: to a place some bytes behind the beginning of a page, AMD's processors may copy at a quarter
+        # of the speed.
+        self._buffer = memoryview(mmap.mmap(-1, _STEP))
         self.size = 0
 
     def read(self) -> memoryview:

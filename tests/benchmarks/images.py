@@ -36,8 +36,8 @@ CATALOGERS = "python-installed-package-cataloger,dpkg-db-cataloger"
 LEAN = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_FILE_METADATA_SELECTION": "none"}
 """syft without digests of files."""
 HASH = """
-import hashlib, sys
-digest, buffer = hashlib.sha256(), memoryview(bytearray(131072))
+import hashlib, mmap, sys
+digest, buffer = hashlib.sha256(), memoryview(mmap.mmap(-1, 131072))
 with open(sys.argv[1], "rb", buffering=0) as stream:
     while size := stream.readinto(buffer):
         digest.update(buffer[:size])
