@@ -224,6 +224,6 @@ def _beside_unpacking(tools: Tools, image: Path) -> Iterator[Row]:
     own = middle(found[""])
     for name in threads:
         floor = middle(found[name])
-        goal = 1.3 if threads[name] == 1 else None
-        yield Row("snapshot of a gzip layout (wall)", own.wall, f"zlib, {name}", floor.wall, goal=goal)
+        goal, held = (1.3, 2) if threads[name] == 1 else (None, None)  # other work on the machine widens wall time
+        yield Row("snapshot of a gzip layout (wall)", own.wall, f"zlib, {name}", floor.wall, goal=goal, held=held)
         yield Row("snapshot of a gzip layout (CPU)", own.cpu, f"zlib, {name}", floor.cpu)
