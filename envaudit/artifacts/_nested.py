@@ -28,22 +28,26 @@ def unpickles(call: Value) -> bool:
     return call.name == "loads" and call.module in _UNPICKLERS
 
 
+def _spelled(given: Value) -> Value:
+    """What stands for bytes in the stream: protocols below 3 write ``_codecs.encode(text, "latin1")``
+    (Modules/_pickle.c, ``save_bytes``)."""
+    encoded = type(given) is Made and str(given.call) == "_codecs.encode" and given.args[1:] == ["latin1"]
+    return given.args[0] if encoded else given
+
+
 def _bytes(m: State, given: Value) -> bytes | None:
-    """The bytes of an argument, as far as they were kept; protocols below 3 spell them ``_codecs.encode(text,
-    "latin1")`` (Modules/_pickle.c, ``save_bytes``)."""
-    if type(given) is Made and str(given.call) == "_codecs.encode" and given.args[1:] == ["latin1"]:
-        text = given.args[0]
-        if type(text) is Long and text.at in m.payloads:
-            text = m.payloads[text.at].decode("utf-8", "ignore")
-        return text.encode("latin-1", "ignore") if type(text) is str else None
-    if type(given) is Long:
-        return m.payloads.get(given.at)
-    return given if type(given) is bytes else None
+    """The bytes that it stands for, as far as they were kept."""
+    kept = m.payloads.get(given.at) if type(given) is Long else given
+    if type(given) is Long and given.kind == "str" and kept is not None:
+        kept = kept.decode("utf-8", "ignore")
+    if type(kept) is str:
+        return kept.encode("latin-1", "ignore")
+    return kept if type(kept) is bytes else None
 
 
 def open_nested(m: State, made: Made) -> None:
     """Walk the pickle in the first argument; what it holds joins the needs of the file."""
-    given = made.args[0] if made.args else None
+    given = _spelled(made.args[0]) if made.args else None
     data = _bytes(m, given)
     if data is None or m.depth >= MAX_DEPTH or len(m.opened) >= MAX_NESTED:
         m.note(f"a pickle inside the pickle, at byte {made.at}, was not opened")
