@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # Of the files, every tenth is judged: minutes instead of hours.
 EVERY ?= 10
+# The part of the load matrix: scikit-learn, catboost (2.5 GB) or torch (6 GB).
+PART ?= scikit-learn
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
@@ -51,9 +53,9 @@ bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
 
 truth: $(VENV)/.test
-	$(BIN)/python -m tests.truth prepare
-	$(BIN)/python -m tests.truth show
-	$(BIN)/python -m tests.truth.accuracy --held-out --every $(EVERY)
+	$(BIN)/python -m tests.truth prepare --part $(PART)
+	$(BIN)/python -m tests.truth show --part $(PART)
+	$(BIN)/python -m tests.truth.accuracy --part $(PART) --held-out --every $(EVERY)
 
 matrix: $(VENV)/.test
 	$(BIN)/python -m tests.truth build

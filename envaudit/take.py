@@ -114,7 +114,7 @@ def resolve(text: str) -> tuple[Target, str]:
         for target in targets:
             if target.claims_path(text):
                 return target, text
-    if text.startswith((".", os.sep, "~")) or text.endswith((".json", ".txt", ".toml", ".lock")):
+    if text.startswith((".", os.sep, "~")) or text.endswith((".json", ".txt", ".toml", ".lock", ".tar")):
         raise TargetError(f"{text}: no such file or folder")
     return next(target for target in targets if target.kind == "image"), text
 
