@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import pickle
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,6 +17,9 @@ from envaudit.prediction.world import MISSING, NoModule, World
 ZIP_READERS: Final = Version("1.6")
 """The first release that reads the archives of ``torch.save`` as it writes them since then (format 3), the notes of
 https://github.com/pytorch/pytorch/releases/tag/v1.6.0; earlier ones stop at format 2."""
+
+_FRAME: Final = 0x95
+"""The opcode FRAME (PEP 3154); the message names it as a number."""
 
 
 def causes(needs: Needs, world: World) -> Iterator[Cause]:
@@ -93,7 +95,7 @@ def _weights_only(needs: Needs, world: World) -> Iterator[Cause]:
     except NoModule:
         return
     if strict and (needs.protocol or 0) >= 4 and not _knows_frames(world):
-        text = f"Weights only load failed. Unsupported operand {pickle.FRAME[0]}"
+        text = f"Weights only load failed. Unsupported operand {_FRAME}"
         written = f"pickle protocol {needs.protocol}"
         why = f"torch.load reads protocol 2 alone there unless it is told weights_only=False; this is {written}"
         yield Cause("UnpicklingError", text, "loader-policy", written, why, 0, certain=False)
