@@ -11,7 +11,7 @@ from typing import cast
 
 from envaudit import registry
 from envaudit.errors import TargetError, UsageError
-from envaudit.evidence import Collector, Evidence, Options, Request, Target
+from envaudit.evidence import FILE_ENDINGS, Collector, Evidence, Options, Request, Target
 from envaudit.model import Component, Gap, Snapshot, TargetInfo
 
 HERE = "here://"
@@ -114,7 +114,7 @@ def resolve(text: str) -> tuple[Target, str]:
         for target in targets:
             if target.claims_path(text):
                 return target, text
-    if text.startswith((".", os.sep, "~")) or text.endswith((".json", ".txt", ".toml", ".lock", ".tar")):
+    if text.startswith((".", os.sep, "~")) or text.endswith(FILE_ENDINGS):
         raise TargetError(f"{text}: no such file or folder")
     return next(target for target in targets if target.kind == "image"), text
 

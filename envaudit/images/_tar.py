@@ -31,7 +31,12 @@ SPARSE: Final = b"S"
 SPECIAL: Final = b"3"
 """A device, a pipe: anything else that takes a name."""
 _KINDS: Final = {
-    b"\0": REGULAR, b"7": REGULAR, b"1": HARD, b"2": SYMBOLIC, b"5": FOLDER, b"S": SPARSE,
+    b"\0": REGULAR,
+    b"7": REGULAR,
+    b"1": HARD,
+    b"2": SYMBOLIC,
+    b"5": FOLDER,
+    b"S": SPARSE,
     **dict.fromkeys((b"3", b"4", b"6"), SPECIAL),
 }
 

@@ -162,5 +162,3 @@ def _keep(found: Index, member: _tar.Member, folder: str, name: str, cursor: _ta
 def _headers(data: bytes) -> bytes:
     """The header fields at the beginning, as the inspector hands them over."""
     return data.split(b"\n\n", 1)[0].split(b"\r\n\r\n", 1)[0]
-
-

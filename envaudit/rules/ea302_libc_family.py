@@ -63,9 +63,7 @@ def check(train: Snapshot, serve: Snapshot) -> Iterator[Finding | Unknown]:
         )
 
 
-def _other_family(
-    train: Snapshot, serve: Snapshot, ours: Component, theirs: Component, misfits: list[str]
-) -> Finding:
+def _other_family(train: Snapshot, serve: Snapshot, ours: Component, theirs: Component, misfits: list[str]) -> Finding:
     before, after = attribute(ours, "family"), attribute(theirs, "family")
     python = train.of("python").get("python")
     minor = ".".join(str(python.version).split(".")[:2]) if python and python.version else "3"

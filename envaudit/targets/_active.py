@@ -118,11 +118,11 @@ def evidence(
     return _live.evidence(reply, Environment(path, found["prefix"], chosen_by, beside), request)
 
 
-def nothing(where: str, named: str | None, tried: list[str]) -> str:
-    """What to say where there is no Python."""
+def nothing(named: str | None, tried: list[str]) -> str:
+    """What to say of a place where there is no Python."""
     if named is not None:
-        return f"{where}: there is no {named} in it (--python)"
-    return f"{where}: {NO_PYTHON} (tried {', '.join(tried)}); --python PATH names one"
+        return f"there is no {named} in it (--python)"
+    return f"{NO_PYTHON} (tried {', '.join(tried)}); --python PATH names one"
 
 
 def others(names: Iterable[str], patterns: Iterable[str], interpreter: dict[str, Json]) -> tuple[str, ...]:

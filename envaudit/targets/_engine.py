@@ -24,6 +24,9 @@ REPLY_CAP: Final = 64 * MIB
 LABEL: Final = "envaudit"
 """Label of the containers that envaudit makes, so that a leftover (envaudit killed, engine down) can be recognised."""
 
+UNSEEN: Final = "an image is looked at without devices"
+"""Why an image shows no driver and no GPU, whether it is run or only read."""
+
 DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
 _NOT_THERE: Final = ("executable file not found", "no such file or directory", "not a directory")
 
@@ -332,5 +335,5 @@ def inspect(
             continue
         reply = _live.read_reply(answer.stdout, answer.stderr, answer.exit_code, token, where)
         return _active.evidence(reply, config, request, python, chosen_by)
-    nothing = _active.nothing(where, options.python, tried)
+    nothing = f"{where}: {_active.nothing(options.python, tried)}"
     raise InspectorError(nothing) if options.python else NotRunnableError(nothing)

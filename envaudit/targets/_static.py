@@ -20,7 +20,6 @@ from envaudit.images.tree import DiskFile, File, Tree
 from envaudit.model import Json
 from envaudit.targets import _active, _engine, _live, inspector
 
-UNSEEN: Final = "an image is looked at without devices"
 _UNSEEN_OF_ROOT: Final = "a root file system tells neither settings nor devices"
 _ROOM: Final = 1024 * MIB
 """Bytes of all that is handed over; the database of rpm may have 256 MiB of them."""
@@ -108,31 +107,34 @@ def gather(tree: Tree, config: dict[str, Json], request: Request, options: Optio
         options.progress(f"reading {where} for its {executable}")
         python = interpreter.look(tree, executable, where, env.get("PYTHONHOME", ""))
         found = interpreter.facts(tree, python, env, config.get("user") or "", workdir, where)
-        reply = _reply(tree, found, request._replace(names=(*request.names, *_active.places(config))))
-        reply["environ"] = {name: env[name] for name in request.environ if name in env}
+        reply = _reply(tree, found, env, request._replace(names=(*request.names, *_active.places(config))))
         evidence = _active.evidence(reply, config, request, name, chosen_by)
         return _offered(evidence, tree, config)
+    nothing = _active.nothing(options.python, tried)
     if options.python is not None:
-        raise InspectorError(_active.nothing(where, options.python, tried))
-    reply = _reply(tree, {"path": [], "prefix": "/-", "errors": []}, request)
-    reply["environ"] = {name: env[name] for name in request.environ if name in env}
+        raise InspectorError(f"{where}: {nothing}")
+    reply = _reply(tree, {"path": [], "prefix": "/-", "errors": []}, env, request)
     evidence = _offered(_live.evidence(reply, None, request), tree, config)
-    unseen = _active.nothing(where, None, tried).removeprefix(f"{where}: ")
-    return evidence._replace(offers=evidence.offers - {"interpreter"}, unseen=unseen)
+    return evidence._replace(offers=evidence.offers - {"interpreter"}, unseen=nothing)
 
 
 def _offered(evidence: Evidence, tree: Tree, config: dict[str, Json]) -> Evidence:
     """The evidence with what it could tell at all; without a configuration nobody knows the variables."""
     if config:
-        return evidence._replace(offers=_OFFERS, unseen=UNSEEN, tree=tree)
+        return evidence._replace(offers=_OFFERS, unseen=_engine.UNSEEN, tree=tree)
     return evidence._replace(offers=_OFFERS - {"environ"}, unseen=_UNSEEN_OF_ROOT, tree=tree)
 
 
-def _reply(tree: Tree, found: dict[str, Json], request: Request) -> dict[str, Json]:
+def _reply(tree: Tree, found: dict[str, Json], env: dict[str, str], request: Request) -> dict[str, Json]:
     """What the inspector would answer there."""
     gatherer: Any = inspector.Gatherer(found["path"], found["prefix"], _Files(tree))
     asked = _live.as_json(request)
     reply: dict[str, Json] = gatherer.gather(asked)
-    folders = gatherer.folders(asked["folders"])
-    errors = [*sorted(gatherer.errors.items()), *found.pop("errors")]
-    return {**reply, "interpreter": found, "folders": folders, "commands": [], "errors": errors}
+    return {
+        **reply,
+        "folders": gatherer.folders(asked["folders"]),
+        "commands": [],
+        "environ": {name: env[name] for name in request.environ if name in env},
+        "errors": [*sorted(gatherer.errors.items()), *found.pop("errors")],
+        "interpreter": found,
+    }

@@ -16,11 +16,10 @@ import re
 from typing import Any, Final
 
 from envaudit.errors import EngineError, EnvauditError, InspectorError
-from envaudit.evidence import Evidence, Options, Request, Target
+from envaudit.evidence import FILE_ENDINGS, Evidence, Options, Request, Target
 from envaudit.model import Json
 from envaudit.targets import _engine, _live
 
-UNSEEN: Final = "an image is looked at without devices"
 LABEL: Final = _engine.LABEL
 _MEMORY: Final = "1g"
 _PROCESSES: Final = 128
@@ -32,8 +31,6 @@ _REFERENCE: Final = (
     rf"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?{_PART}(?:/{_PART})*(?::[\w][\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?$"
 )
 """The grammar of github.com/distribution/reference, ASCII and sha256 only."""
-
-_FILE_LIKE: Final = (".json", ".txt", ".toml", ".lock", ".tar", ".tgz", ".tar.gz")
 
 
 def gather(reference: str, request: Request, options: Options) -> Evidence:
@@ -76,21 +73,19 @@ def _see_platform(config: dict[str, Json], reference: str, options: Options) -> 
         )
 
 
-def _inspected(
-    client: Any, config: dict[str, Json], reference: str, request: Request, options: Options
-) -> Evidence:
+def _inspected(client: Any, config: dict[str, Json], reference: str, request: Request, options: Options) -> Evidence:
 
     def start(python: str, source: bytes, token: bytes) -> _engine.Answer | None:
         return _run(client, config, python, source, token, reference, options.timeout)
 
     evidence = _engine.inspect(reference, config, request, options, start)
     # It ran without devices: what nvidia-smi would say in service is not to be seen this way.
-    return evidence._replace(image=config, offers=(evidence.offers | {"image"}) - {"commands"}, unseen=UNSEEN)
+    return evidence._replace(image=config, offers=(evidence.offers | {"image"}) - {"commands"}, unseen=_engine.UNSEEN)
 
 
 def claims(text: str) -> bool:
     """Whether the local engine has such an image; False at once for what reads like a path."""
-    if text.startswith((".", "/", "~")) or text.endswith(_FILE_LIKE) or not re.match(_REFERENCE, text):
+    if text.startswith((".", "/", "~")) or text.endswith(FILE_ENDINGS) or not re.match(_REFERENCE, text):
         return False
     try:
         with _engine.connect(_QUICK) as client:

@@ -113,7 +113,7 @@ def test_a_package_that_one_layer_puts_over_another(build: Build, plain: str) ->
     assert finding.serve == "1.4.2 beside 1.3.2"
     assert "files of both are mixed" in finding.consequence
     # The fix, as it stands, in that environment.
-    mended = f"FROM {tag}\nRUN pip() {{ {PIP} \"$@\"; }} && {finding.fix} && rm -r /build\n"
+    mended = f'FROM {tag}\nRUN pip() {{ {PIP} "$@"; }} && {finding.fix} && rm -r /build\n'
     after = take(build("hygiene-once", mended)).of("distribution")["joblib"]
     assert after.version == "1.4.2"
     assert not {"shadowed", "modified", "missing_files"} & after.attributes.keys()

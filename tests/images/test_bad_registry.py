@@ -427,8 +427,8 @@ def test_a_token_server_that_others_can_listen_to_is_told_nothing(realm: str, do
 def test_a_token_server_that_gives_none(
     elsewhere: Server, docker_config: Path, status: int, data: bytes, why: str
 ) -> None:
-    elsewhere.misbehave = lambda handler, request: (
-        handler.answer(status, data, {"Location": f"http://{elsewhere.host}/x"})
+    elsewhere.misbehave = lambda handler, request: handler.answer(
+        status, data, {"Location": f"http://{elsewhere.host}/x"}
     )
     with server(MADE, tokens(lambda: f"http://{elsewhere.host}/token", set())) as bad:
         log_in(docker_config, bad.host)

@@ -176,9 +176,7 @@ def test_what_training_does_alike_is_no_difference(name: str, sides: Sides) -> N
 def test_what_goes_and_what_stays_is_told(sides: Sides) -> None:
     result = package.compare(sides.train, sides.serve, models=sides.files / "another_attribute_too.pkl")
     (verdict,) = result.verdicts
-    assert [reason.error for reason in verdict.reasons] == [
-        "AttributeError: 'Model' object has no attribute 'offset_'"
-    ]
+    assert [reason.error for reason in verdict.reasons] == ["AttributeError: 'Model' object has no attribute 'offset_'"]
     (told,) = result.assumptions
     assert "'Model' object has no attribute 'scale' is predicted too: not reported" in told
 
