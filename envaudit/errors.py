@@ -7,9 +7,12 @@
     │   └── InspectorError    the inspector could not run there: no Python, too old, time-out
     ├── SnapshotError         a snapshot file is truncated, foreign or of a newer schema
     ├── LockfileError         a requirements or lock file has an error; the message names file and line
-    ├── ArtifactError         a model file is truncated, damaged, hostile, or of no format that is read
+    ├── ArtifactError         a model file is truncated, damaged or hostile
+    │   ├── UnreadFormatError     it is a model, maybe, of a format that is not read
+    │   └── EmbeddingError        it carries no snapshot, one that is damaged or of other bytes, or can carry none
     ├── SandboxError          a model cannot be run there safely, or a sample of it cannot be read
     └── MissingExtraError     an optional dependency is needed: "pip install 'envaudit[docker]'"
+    EnvironmentSkewError      not one of these, for the work was done: this environment does not fit the model
 
 A part that merely could not be *seen* is no exception but a :class:`envaudit.model.Gap`; a difference is a
 :class:`envaudit.model.Finding`.
@@ -48,6 +51,14 @@ class LockfileError(EnvauditError):
 
 class ArtifactError(EnvauditError):
     """A model file is truncated, damaged, beyond the limits, or not a model file; the message starts with its path."""
+
+
+class UnreadFormatError(ArtifactError):
+    """A file is of a format that is not read, or of none that is known."""
+
+
+class EmbeddingError(ArtifactError):
+    """A model carries no snapshot, a damaged one or that of other bytes, or a snapshot cannot be put into it."""
 
 
 class SandboxError(EnvauditError):

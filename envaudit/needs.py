@@ -13,6 +13,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
+RECORD: Final = b"\x80\x03C\x0fenvaudit record0B"
+"""How a record of envaudit's begins behind a pickle (``envaudit/embedding``): PROTO, a name that is pushed and dropped,
+BINBYTES. It belongs to no model."""
+
 Value = Any
 """A constant, or one of the classes of this module."""
 
@@ -274,6 +278,8 @@ class Needs(NamedTuple):
     Their globals are among ``globals``."""
     notes: tuple[str, ...] = ()
     """What a reader has to be told: a cut container, an old joblib form, nested pickles that were not opened, ..."""
+    record_at: int | None = None
+    """Where a record of envaudit's (:data:`RECORD`) follows the pickle; also one that is not whole."""
 
     @property
     def modules(self) -> frozenset[str]:

@@ -87,7 +87,12 @@ def _component(component: Component) -> dict[str, Json]:
 
 def dumps(snapshot: Snapshot) -> str:
     """The text of a snapshot file. What fits on a line stands on one, so that a pull request shows what changed."""
-    return _pretty(to_json(snapshot), "") + "\n"
+    return pretty(to_json(snapshot))
+
+
+def pretty(document: dict[str, Json]) -> str:
+    """JSON text that reads well in a pull request."""
+    return _pretty(document, "") + "\n"
 
 
 def _pretty(value: Json, indent: str) -> str:
@@ -124,7 +129,7 @@ def write(snapshot: Snapshot, path: str) -> None:
             with open(path, "w", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(text)
             return
-        mode = os.stat(goal).st_mode & 0o777 if os.path.exists(goal) else 0o666 & ~_umask()
+        mode = os.stat(goal).st_mode & 0o777 if os.path.exists(goal) else 0o666 & ~umask()
         temporary, descriptor = _beside(goal)
         try:
             # A file name that is no UTF-8 stands in the text as a lone surrogate; \\udcff is its JSON form.
@@ -159,13 +164,13 @@ def check_writable(path: str) -> None:
 
 
 def _beside(goal: str) -> tuple[str, int]:
-    """A new file in the same folder, so that it can be renamed over the goal (tempfile would do, and takes long to
-    import): its path and its descriptor. Raises OSError."""
+    """A new file in the same folder, to be renamed over the goal: its path and its descriptor. Raises OSError."""
     temporary = os.path.join(os.path.dirname(goal), f".{os.path.basename(goal)}.{os.urandom(6).hex()}")
     return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The mode bits that new files of this process do not get."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
@@ -204,6 +209,11 @@ def loads(data: bytes, where: str = "snapshot") -> Snapshot:
         raise SnapshotError(f"{where}: is no snapshot: nested too deeply") from None
     except ValueError as error:  # a number of thousands of digits
         raise SnapshotError(f"{where}: is no snapshot: {error}") from None
+    return of_json(document, where)
+
+
+def of_json(document: Json, where: str) -> Snapshot:
+    """A snapshot from the parsed JSON of a snapshot file; errors as in :func:`loads`."""
     if not isinstance(document, dict) or MARK not in document:
         raise SnapshotError(f'{where}: is JSON, but no envaudit snapshot (it has no "{MARK}")')
     schema = document[MARK]

@@ -13,15 +13,19 @@ from typing import BinaryIO, cast
 
 from envaudit import registry
 from envaudit.artifacts._format import Format, Source
-from envaudit.artifacts._lookalikes import name_archive, name_lookalike
+from envaudit.artifacts._lookalikes import NOT_READ, name_archive, name_lookalike
 from envaudit.artifacts._reader import Progress
 from envaudit.artifacts._stream import compression_of
-from envaudit.errors import ArtifactError
+from envaudit.errors import ArtifactError, UnreadFormatError
 from envaudit.needs import Needs
 
 
 def read(path: str, progress: Progress | None = None) -> Needs:
-    """Read what a model file needs. Raises :class:`ArtifactError` with one line that says what is wrong."""
+    """Read what a model file needs.
+
+    Raises :class:`ArtifactError` with one line that says what is wrong; it is :class:`UnreadFormatError` where the file
+    may be a good one.
+    """
     # The graph only grows: looking for cycles in it again and again would take more time than reading.
     collects = gc.isenabled()
     gc.disable()
@@ -63,14 +67,17 @@ def _read(source: Source) -> Needs:
     lookalike = name_lookalike(source)
     if lookalike:
         inside = f" (inside {source.compression})" if source.compression else ""
-        raise ArtifactError(f"{source.path}: {lookalike}{inside}")
+        error = UnreadFormatError if lookalike.endswith(NOT_READ) else ArtifactError
+        raise error(f"{source.path}: {lookalike}{inside}")
     for found in registry.load("artifacts", "FORMAT").values():
         variant = cast(Format, found)
         if variant.matches(source):
             return variant.read(source)
     if source.members:
-        raise ArtifactError(f"{source.path}: {name_archive(list(source.members))}")
-    raise ArtifactError(
+        archive = name_archive(list(source.members))
+        error = UnreadFormatError if archive.endswith(NOT_READ) else ArtifactError
+        raise error(f"{source.path}: {archive}")
+    raise UnreadFormatError(
         f"{source.path}: of no known format: it starts with {source.head[:16]!r}; "
         "read are pickle, joblib, torch, npy and npz files"
     )

@@ -6,6 +6,9 @@ from typing import Final
 
 from envaudit.artifacts._format import Source
 
+NOT_READ: Final = "not read"
+"""How it ends what is said of a model in a format that is not read."""
+
 _STARTS: Final = (
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer, not the model: run `git lfs pull`"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras, PyTables), which is not read"),
@@ -40,7 +43,7 @@ def name_lookalike(source: Source) -> str | None:
     if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 100 << 20 and head[9:10] in b'"} ':
         return "a safetensors file, which holds tensors and no Python objects and is not read"
     if lower.startswith((b"{", b"[")) and _is_text(head):
-        return "a JSON file, not a pickled model"
+        return "a JSON file (an XGBoost model may be one), which is not read"
     if not head.strip(b"\0"):
         return "nothing but zero bytes: the copy or the download failed"
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envaudit.artifacts._format import Source
 from envaudit.artifacts._machine import Machine
-from envaudit.needs import Needs, Value, runs_commands
+from envaudit.needs import RECORD, Needs, Value, runs_commands
 
 MAX_ROOTS = 1000
 """Pickles in a row that are read."""
@@ -19,10 +19,15 @@ def may_start_pickle(head: bytes) -> bool:
 
 
 def walk(machine: Machine) -> tuple[Value, ...]:
-    """Every pickle of the stream, one after the other; what follows them is noted."""
+    """Every pickle of the stream, one after the other; what follows them is noted, unless envaudit put it there."""
     roots = [machine.load()]
     reader = machine.reader
     while not reader.at_end():
+        if reader.pos > reader.soft:
+            reader.refill()
+        if reader.window[reader.pos : reader.end].startswith(RECORD):
+            machine.record_at = reader.tell()
+            break
         if reader.window[reader.pos] != 0x80 or len(roots) >= MAX_ROOTS:
             what = "bytes that are no pickle" if len(roots) < MAX_ROOTS else "more pickles"
             machine.note(f"{what} follow at byte {reader.tell()}, which are not read")
@@ -48,4 +53,5 @@ def needs_of(source: Source, name: str, loader: str, machine: Machine, roots: tu
         versions={name: tuple(sorted(found)) for name, found in sorted(machine.versions.items())},
         nested=tuple(machine.opened),
         notes=tuple(machine.notes),
+        record_at=machine.record_at,
     )

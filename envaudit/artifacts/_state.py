@@ -78,6 +78,7 @@ class State:
         self.codes: list[Code] = []
         self.array_bytes = 0
         self.notes: dict[str, None] = {}
+        self.record_at: int | None = None
         self.protocol = 0
         self.budget: Iterator[None] = repeat(None, MAX_STEPS)
         """One is taken for each opcode, in whichever pickle of the file."""

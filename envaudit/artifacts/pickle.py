@@ -8,7 +8,7 @@ from envaudit.artifacts._format import Format, Source
 from envaudit.artifacts._machine import Machine
 from envaudit.artifacts._nested import TORCH_MAGIC
 from envaudit.artifacts._pickles import may_start_pickle, needs_of, walk
-from envaudit.errors import ArtifactError
+from envaudit.errors import ArtifactError, UnreadFormatError
 from envaudit.needs import Made, Needs, class_of
 
 
@@ -29,7 +29,7 @@ def read(source: Source) -> Needs:
         # Without a PROTO opcode any text may look like the start of a pickle.
         start = f"it starts with {source.head[:16]!r}"
         why = str(error).removeprefix(f"{source.path}: ")
-        raise ArtifactError(f"{source.path}: of no known format: {start}, and as a pickle it is {why}") from None
+        raise UnreadFormatError(f"{source.path}: of no known format: {start}, and as a pickle it is {why}") from None
     if machine.wrapped or source.compression in ("zlib", "lzma", "lz4"):
         return needs_of(source, "joblib", "joblib.load", machine, roots)
     loader = "joblib.load" if source.compression else "pickle.load"
