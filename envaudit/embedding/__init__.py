@@ -11,6 +11,7 @@ of this one as it was before, is noticed. Nothing of a model is loaded.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 from envaudit import registry
@@ -28,6 +29,7 @@ __all__ = [
     "Sample",
     "find",
     "identity",
+    "own",
     "read",
     "remove",
     "write",
@@ -88,6 +90,17 @@ def check(path: str, found: Embedded) -> None:
 def identity(path: str) -> Identity:
     """The digest and the size in bytes of the model's own bytes, whatever rides in it."""
     return (_way(path) or SIDECAR).identity(path)
+
+
+def own(path: str) -> Iterator[memoryview]:
+    """The model's own bytes in order; each block is valid until the next.
+
+    Raises :class:`~envaudit.errors.EmbeddingError` where it cannot be read.
+    """
+    blocks = (_way(path) or SIDECAR).blocks
+    if blocks is None:
+        raise EmbeddingError(f"{path}: a folder: name the model file in it")
+    return blocks(path)
 
 
 def write(path: str, record: Record, *, sidecar: bool = False) -> str:
