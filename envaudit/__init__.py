@@ -11,19 +11,24 @@ Importing this package loads nothing else; each name below is imported when it i
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envaudit.api import compare, probe, snapshot
+    from envaudit.api import compare, embed, probe, snapshot
+    from envaudit.dumping import dump
     from envaudit.errors import (
         ArtifactError,
+        EmbeddingError,
         EngineError,
         EnvauditError,
+        EnvironmentSkewError,
         InspectorError,
         LockfileError,
         MissingExtraError,
         SandboxError,
         SnapshotError,
         TargetError,
+        UnreadFormatError,
         UsageError,
     )
+    from envaudit.guard import verify
     from envaudit.model import (
         Answer,
         Artifact,
@@ -53,9 +58,11 @@ __all__ = [
     "Comparison",
     "Component",
     "Drift",
+    "EmbeddingError",
     "EngineError",
     "EnvauditError",
     "Environment",
+    "EnvironmentSkewError",
     "Finding",
     "Gap",
     "InspectorError",
@@ -75,16 +82,22 @@ __all__ = [
     "TargetInfo",
     "Tried",
     "Unknown",
+    "UnreadFormatError",
     "UsageError",
     "Verdict",
     "__version__",
     "compare",
+    "dump",
+    "embed",
     "probe",
     "snapshot",
+    "verify",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("compare", "probe", "snapshot"), "api"),
+    **dict.fromkeys(("compare", "embed", "probe", "snapshot"), "api"),
+    "dump": "dumping",
+    "verify": "guard",
     **dict.fromkeys(("Probe", "Probed", "Search", "Tried"), "reports"),
 }
 

@@ -7,10 +7,11 @@ the work (or, with ``--strict``, a part was not seen), 130 interrupted.
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from envaudit import __version__, options
-from envaudit.argv import Argument, Option, parameters, parse
+from envaudit import options
+from envaudit.argv import parse
+from envaudit.model import Comparison
 
 OK: Final = 0
 DIFFERENT: Final = 1
@@ -75,37 +76,28 @@ def compare(
     loader: options.Loader = None,
 ) -> int:
     """Say whether SERVE satisfies what TRAIN used: what will break, why, and the command that mends it."""
-    from envaudit import comparison, registry
+    from envaudit.audit import audit
     from envaudit.evidence import Options
-    from envaudit.reports import Report, View, all_seen, failed
-    from envaudit.take import take
 
-    if loader is not None:
-        from envaudit.probing import check_loader
-
-        check_loader(loader, model)
     progress = _progress()
     at_home = Options(train_python, timeout, pull, False, progress, static, platform)
-    before = take(train, at_home)
-    settings = Options(python, timeout, pull, False, progress, static, platform)
-    after = take(serve, settings)
-    models: tuple[comparison.Model, ...] = ()
-    if model:
-        from envaudit import probing
+    there = Options(python, timeout, pull, False, progress, static, platform)
+    result = audit(train, serve, model, loader=loader, at_home=at_home, there=there)
+    return _judged(result, format, fail_on, strict=strict, drift=drift)
 
-        home = probing.Place(train, at_home, before)
-        models = probing.audit(model, serve, before, after, loader=loader, options=settings, home=home)
-    result = comparison.compare(before, after, models)
+
+def _judged(result: Comparison, form: str, fail_on: str, *, strict: bool, drift: bool) -> int:
+    """Print a comparison; the exit code."""
+    from envaudit import registry
+    from envaudit.reports import Report, View, all_seen, failed
+
     _clear()
     limit: Any = None if fail_on == "never" else fail_on
-    report: Report = registry.module("reports", f"as_{format}").REPORT
-    code = OK
-    if failed(result, limit):
-        code = DIFFERENT
-    elif strict and not all_seen(result):
-        code = FAILED
+    report: Report = registry.module("reports", f"as_{form}").REPORT
     _print(report.render(result, View(limit, _colored(), drift)))
-    return code
+    if failed(result, limit):
+        return DIFFERENT
+    return FAILED if strict and not all_seen(result) else OK
 
 
 def probe(
@@ -130,14 +122,14 @@ def probe(
 ) -> int:
     """Say what model files need, without loading them; and with --in, whether they will load, predict and answer the
     same there."""
-    from envaudit import api, probing, registry
+    from envaudit import probing, registry, running
     from envaudit.evidence import Options
     from envaudit.model import QUESTIONS
     from envaudit.reports import Report, View, refused, unsure
 
     settings = Options(python, timeout, pull, False, _progress(), static, platform)
-    correct = api.importer(target, settings, imports=imports, run=run, find=find, unsafe=unsafe)
-    execute = api.executor(target, settings, list(models), sample, expect, run=run, unsafe=unsafe and not imports)
+    correct = running.importer(target, settings, imports=imports, run=run, find=find, unsafe=unsafe)
+    execute = running.executor(target, settings, list(models), sample, expect, run=run, unsafe=unsafe and not imports)
     result = probing.probe(models, target, loader=loader, correct=correct, execute=execute, options=settings, find=find)
     _clear()
     questions = QUESTIONS[: ("never", *QUESTIONS).index(fail_on)]
@@ -153,6 +145,81 @@ def probe(
     return FAILED if strict and any(unsure(verdict, questions or QUESTIONS) for verdict in result.verdicts) else OK
 
 
+def embed(
+    model: options.Carrier,
+    train: options.Embedded = None,
+    sample: options.EmbeddedSample = None,
+    loader: options.Loader = None,
+    remove: options.Remove = False,
+    sidecar: options.Sidecar = False,
+    unsafe: options.RecordedUnsafe = False,
+    python: options.Python = None,
+    timeout: options.Timeout = 60.0,
+) -> int:
+    """Put the snapshot of its training into a model file, which stays loadable as before; or take it out again."""
+    from envaudit import embedding
+    from envaudit.errors import UsageError
+
+    if remove:
+        if train or sample or loader or sidecar or unsafe or python:
+            raise UsageError("what is removed needs no snapshot and no options (--remove MODEL)")
+        where = embedding.remove(model)
+        _say(f"{model}: carried no snapshot" if where is None else f"{model}: removed the snapshot {where}")
+        return OK
+    from envaudit import carrying
+    from envaudit.evidence import Options
+    from envaudit.reports import counted
+    from envaudit.take import HERE
+
+    settings = Options(python, timeout, progress=_progress())
+    record = carrying.record_of(model, train or HERE, settings, sample, loader, unsafe=unsafe)
+    where = embedding.write(model, record, sidecar=sidecar)
+    _clear()
+    _say(f"{model}: carries a snapshot {where}: {counted(record.snapshot)}")
+    if record.sample is not None:
+        _say(f"{model}: and {record.sample.file}, with what it answered to it")
+    return OK
+
+
+def show(file: options.Shown, format: options.Format = "text") -> int:  # noqa: A002
+    """Say what is in a snapshot, or what a model carries: where it was taken, what was there, what was not seen."""
+    from envaudit import registry, showing
+    from envaudit.reports import Report, View
+
+    report: Report = registry.module("reports", f"as_{format}").REPORT
+    _print(report.show(showing.shown(file), View(None, _colored())))
+    return OK
+
+
+def verify(
+    model: options.Carrier,
+    target: options.VerifiedIn = None,
+    format: options.Format = "text",  # noqa: A002
+    fail_on: options.Severity = "error",
+    strict: options.AllJudged = False,
+    drift: options.Drift = False,
+    loader: options.Loader = None,
+    run: options.Run = False,
+    unsafe: options.Unsafe = False,
+    python: options.Python = None,
+    timeout: options.Timeout = 60.0,
+    pull: options.Pull = False,
+    static: options.Static = False,
+    platform: options.Platform = None,
+) -> int:
+    """Say whether a model that carries the snapshot of its training may be loaded here, before it is loaded."""
+    from envaudit import running
+    from envaudit.audit import audit
+    from envaudit.evidence import Options
+    from envaudit.take import HERE
+
+    place = target or HERE
+    there = Options(python, timeout, pull, False, _progress(), static, platform)
+    execute = running.executor(place, there, [model], None, None, run=run, unsafe=unsafe)
+    result = audit(f"model://{model}", place, loader=loader, there=there, execute=execute)
+    return _judged(result, format, fail_on, strict=strict, drift=drift)
+
+
 def explain(code: options.Code) -> int:
     """Print the page of a rule: what it compares, why it breaks, how to fix it, what it cannot see."""
     from envaudit.explain import page
@@ -165,6 +232,9 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "snapshot": snapshot,
     "compare": compare,
     "probe": probe,
+    "embed": embed,
+    "show": show,
+    "verify": verify,
     "explain": explain,
 }
 
@@ -206,7 +276,9 @@ def main(arguments: list[str]) -> int:
 
 def _run_typer(arguments: list[str]) -> int:
     """Help, completion and every mistake in the call: typer, built from the same annotations."""
-    app = typer_app()
+    from envaudit.typer_app import typer_app
+
+    app = typer_app(COMMANDS)
     try:
         return int(app(arguments, prog_name="envaudit", standalone_mode=False) or OK)
     except Exception as error:
@@ -220,77 +292,6 @@ def _run_typer(arguments: list[str]) -> int:
             path = getattr(context, "command_path", "envaudit")
             _say(f"error: {text} ({path} --help tells more)")
         return FAILED
-
-
-def typer_app() -> Any:
-    """The typer application: the commands of this file with their parameters as typer's."""
-    import typer
-
-    app = typer.Typer(
-        name="envaudit",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-    def _version(value: bool) -> None:
-        if value:
-            print(f"envaudit {__version__}")
-            raise typer.Exit
-
-    @app.callback()
-    def _root(
-        version: Annotated[
-            bool, typer.Option("--version", "-V", is_eager=True, callback=_version, help="Show the version and exit.")
-        ] = False,
-    ) -> None:
-        """Compare the environment a model was trained in with the one it will be served in."""
-
-    for name, command in COMMANDS.items():
-        app.command(name)(_for_typer(command, typer))
-    return app
-
-
-def _for_typer(command: Callable[..., int], typer: Any) -> Callable[..., int]:
-    """The same function with typer's own parameter declarations."""
-
-    def run(**values: Any) -> int:
-        for item in known:
-            if item.type is tuple:
-                values[item.name] = tuple(values[item.name] or ())
-            elif (
-                isinstance(item.how, Option) and item.how.choices and values[item.name] not in (*item.how.choices, None)
-            ):
-                allowed = ", ".join(item.how.choices)
-                raise typer.BadParameter(
-                    f"{values[item.name]!r} is not one of {allowed}", param_hint=f"'{item.how.flags[-1]}'"
-                )
-        return command(**values)
-
-    import inspect
-
-    known = parameters(command)
-    signature = inspect.signature(command)
-    declared = []
-    for item in known:
-        kind = signature.parameters[item.name].annotation.__origin__
-        changes: dict[str, Any] = {}
-        if item.type is tuple:  # typer knows lists only
-            kind = list[str] if item.required else list[str] | None
-            changes = {} if item.required else {"default": None}
-        if isinstance(item.how, Argument):
-            how = typer.Argument(metavar=item.how.metavar, help=item.how.help, show_default=False)
-        elif item.type is bool:
-            how = typer.Option(*item.how.flags, help=item.how.help)
-        else:
-            default = signature.parameters[item.name].default not in (None, ())
-            how = typer.Option(*item.how.flags, help=item.how.help, metavar=item.how.metavar, show_default=default)
-        declared.append(signature.parameters[item.name].replace(annotation=Annotated[kind, how], **changes))
-    run.__signature__ = signature.replace(parameters=declared)  # type: ignore[attr-defined]
-    run.__annotations__ = {item.name: item.annotation for item in declared} | {"return": int}
-    run.__doc__ = command.__doc__
-    return run
 
 
 def _print(text: str) -> None:

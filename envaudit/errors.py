@@ -20,6 +20,8 @@ A part that merely could not be *seen* is no exception but a :class:`envaudit.mo
 
 from __future__ import annotations
 
+from envaudit.model import Comparison, Finding
+
 
 class EnvauditError(Exception):
     """Root of all errors that envaudit raises on purpose. The message is one line: what, where, what to do."""
@@ -70,3 +72,22 @@ class MissingExtraError(EnvauditError):
 
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs an optional part of envaudit: pip install 'envaudit[{extra}]'")
+
+
+class EnvironmentSkewError(Exception):
+    """This environment does not fit the model: what was found speaks against loading it.
+
+    The message is one line: the model, and the gravest finding.
+    """
+
+    def __init__(self, model: str, comparison: Comparison, findings: tuple[Finding, ...]) -> None:
+        first, *more = findings
+        others = f" (and {len(more)} more)" if more else ""
+        change = f" {first.train or 'absent'} -> {first.serve or 'absent'}" if first.train or first.serve else ""
+        super().__init__(f"{model}: {first.code} {first.subject}{change}: {first.consequence}{others}")
+        self.model = model
+        """Path of the model, as it was given."""
+        self.comparison = comparison
+        """Training and this environment, with everything that was found."""
+        self.findings = findings
+        """Those as grave as was asked for, the gravest first."""

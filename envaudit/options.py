@@ -53,6 +53,27 @@ Find = Annotated[
     Option(("--find",), "With --in: which releases of this package would load and predict them?", "PACKAGE"),
 ]
 
+Carrier = Annotated[str, Argument("MODEL", "A model file, or an MLflow model folder.")]
+Embedded = Annotated[
+    str | None,
+    Argument("SNAPSHOT", "A snapshot file of training, or the place to look at. Default: this environment."),
+]
+EmbeddedSample = Annotated[
+    str | None,
+    Option(
+        ("--sample",),
+        "A few rows of input (.npy, .csv or .json) that ride along with the answers of training: the model is really "
+        "loaded there, in a sandbox, unless SNAPSHOT is a file that holds them.",
+        "FILE",
+    ),
+]
+Remove = Annotated[bool, Option(("--remove",), "Restore the model as it was, byte for byte.")]
+Sidecar = Annotated[bool, Option(("--sidecar",), "Leave the model alone and write MODEL.envaudit.json beside it.")]
+Shown = Annotated[str, Argument("FILE", "A snapshot, a model that carries one, or an MLflow model folder.")]
+VerifiedIn = Annotated[
+    str | None, Option(("--in",), f"Whether it may be loaded there. {_TARGET} Default: this environment.", "TARGET")
+]
+
 # Really running them
 Run = Annotated[bool, Option(("--run",), "Also really load the files in TARGET, in a sandbox.")]
 Import = Annotated[

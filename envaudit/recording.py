@@ -62,7 +62,8 @@ def recorded(snapshot: Snapshot, where: str, model: str, sample: str, sha256: st
 
     A snapshot without them is refused: with nothing to compare, the run would end as if it had answered as in training.
 
-    Raises :class:`~envaudit.errors.SnapshotError` where it has none, and OSError for a model that cannot be read.
+    Raises :class:`~envaudit.errors.SnapshotError` where it has none, and :class:`~envaudit.errors.ArtifactError` for a
+    model that cannot be read.
     """
     _, digest, _ = fingerprint(model)
     found = next((item for item in snapshot.artifacts if item.sha256 == digest), None)

@@ -12,6 +12,7 @@ from typing import cast
 from envaudit import registry
 from envaudit.errors import TargetError, UsageError
 from envaudit.evidence import FILE_ENDINGS, Collector, Evidence, Options, Request, Target
+from envaudit.interpretations import interpreted
 from envaudit.model import Component, Gap, Snapshot, TargetInfo
 
 HERE = "here://"
@@ -29,13 +30,13 @@ def take(text: str = HERE, options: Options | None = None) -> Snapshot:
     if not 0 < options.timeout < 1e6:
         raise UsageError(f"a time-out of {options.timeout:g} seconds makes no sense; give a positive number of seconds")
     target, reference = resolve(text)
-    if target.kind in ("snapshot", "requirements", "pylock") and options.python is not None:
+    if target.kind in ("snapshot", "model", "requirements", "pylock") and options.python is not None:
         raise UsageError(f"{text}: --python chooses an interpreter in a live place; a {target.kind} file has none")
-    if target.kind == "snapshot":
+    if target.kind in ("snapshot", "model"):
         return cast(Snapshot, target.gather(reference, Request(), options))
     collectors = cast("list[Collector]", list(registry.load("collectors", "COLLECTOR").values()))
     evidence = cast(Evidence, target.gather(reference, everything(collectors), options))
-    components, gaps = interpret(evidence, collectors)
+    components, gaps = interpreted(evidence, lambda: interpret(evidence, collectors))
     return Snapshot(TargetInfo(target.kind, reference, evidence.environment), components, gaps)
 
 

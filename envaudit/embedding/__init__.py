@@ -27,8 +27,11 @@ __all__ = [
     "Identity",
     "Record",
     "Sample",
+    "check",
     "find",
     "identity",
+    "is_model_folder",
+    "model_of",
     "own",
     "read",
     "remove",
@@ -90,6 +93,16 @@ def check(path: str, found: Embedded) -> None:
 def identity(path: str) -> Identity:
     """The digest and the size in bytes of the model's own bytes, whatever rides in it."""
     return (_way(path) or SIDECAR).identity(path)
+
+
+def is_model_folder(path: str) -> bool:
+    """Whether a path is a folder that holds one model, as MLflow writes it."""
+    return os.path.isfile(os.path.join(path, "MLmodel"))
+
+
+def model_of(path: str) -> str:
+    """The model that a path means: of a sidecar the one beside which it lies."""
+    return path.removesuffix(ENDING)
 
 
 def own(path: str) -> Iterator[memoryview]:

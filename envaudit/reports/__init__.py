@@ -139,6 +139,28 @@ class Probe(NamedTuple):
         return tuple(verdict for item in self.files if (verdict := item.verdict) is not None)
 
 
+class Shown(NamedTuple):
+    """A snapshot that is to be looked at, and what it rides in."""
+
+    file: str
+    """The path that was named."""
+    snapshot: Snapshot
+    written_by: str = ""
+    where: str = ""
+    """How it rides in a model, in words; empty where the file is the snapshot itself."""
+    model: str = ""
+    """What the model is, in a line; or why that is not known."""
+    bound: bool = False
+    """Whether it is tied to the model's own bytes."""
+    error: str = ""
+    """Why it is not this model's; empty where it is."""
+    digest: str | None = None
+    size: int = 0
+    """Bytes of the model without it."""
+    sample: str = ""
+    """Name of the sample that rides along."""
+
+
 class View(NamedTuple):
     """How a result is to be shown."""
 
@@ -154,10 +176,11 @@ class View(NamedTuple):
 
 
 class Report(NamedTuple):
-    """A format: how it renders a comparison, and a probe of model files."""
+    """A format: how it renders a comparison, a probe of model files, and a snapshot."""
 
     render: Callable[[Comparison, View], str]
     probe: Callable[[Probe, View], str]
+    show: Callable[[Shown, View], str]
 
 
 def failed(comparison: Comparison, fail_on: Severity | None) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
+from envaudit.model import Component, Snapshot
 from envaudit.reports import plain
 
 WIDTH: Final = 80
@@ -43,3 +45,35 @@ def clip(line: str) -> str:
     """One line, cut where it is too long."""
     line = plain(line)
     return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+
+
+def place(snapshot: Snapshot) -> str:
+    """Where a snapshot was taken and what is there, in a line: ``venv .venv: CPython 3.11.7, 9 distributions``."""
+    return f"{_quoted(snapshot)}: {', '.join(_summary(snapshot))}"
+
+
+def _quoted(snapshot: Snapshot) -> str:
+    environment = snapshot.target.environment
+    if snapshot.target.kind == "here" and environment is not None:
+        return f"environment {environment.prefix}"  # "here" may have been elsewhere, when the file was written
+    return f"{snapshot.target.kind} {snapshot.target.reference}"
+
+
+def _summary(snapshot: Snapshot) -> Iterator[str]:
+    python = snapshot.find("python", "python")
+    if isinstance(python, Component) and python.version:
+        names = {"cpython": "CPython", "pypy": "PyPy"}
+        implementation = str(python.attributes.get("implementation", "python"))
+        yield f"{names.get(implementation, implementation)} {python.version}"
+    if "distribution" in snapshot.components:
+        count = len(snapshot.of("distribution"))
+        yield f"{count} distribution{'' if count == 1 else 's'}"
+    release = snapshot.find("os", "release")
+    if isinstance(release, Component):
+        yield f"{release.attributes.get('id', 'os')} {release.version or ''}".strip()
+    libc = snapshot.find("libc", "libc")
+    if isinstance(libc, Component):
+        yield f"{libc.attributes.get('family')} {libc.version or ''}".strip()
+    machine = snapshot.find("machine", "machine")
+    if isinstance(machine, Component):
+        yield str(machine.attributes.get("architecture"))

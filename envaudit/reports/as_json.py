@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from envaudit.model import SEVERITIES, Comparison, Json, Snapshot
-from envaudit.reports import Probe, Report, View, failed
+from envaudit.reports import Probe, Report, Shown, View, failed
 
 SCHEMA = 1
 
@@ -64,4 +64,32 @@ def _side(snapshot: Snapshot) -> dict[str, Json]:
     }
 
 
-REPORT = Report(render, render_probe)
+def render_shown(shown: Shown, view: View) -> str:
+    """The JSON document on a snapshot: what it rides in, and its components and gaps as in a snapshot file."""
+    snapshot = shown.snapshot
+    document: dict[str, Json] = {
+        "envaudit_shown": SCHEMA,
+        "file": shown.file,
+        "written_by": shown.written_by,
+        "carried": None,
+        "target": {key: value for key, value in _side(snapshot).items() if key in ("kind", "reference", "environment")},
+        "components": {
+            kind: {name: {"version": item.version, **item.attributes} for name, item in sorted(names.items())}
+            for kind, names in sorted(snapshot.components.items())
+        },
+        "gaps": [gap._asdict() for gap in snapshot.gaps],
+    }
+    if shown.where:
+        document["carried"] = {
+            "where": shown.where,
+            "model": shown.model,
+            "bound": shown.bound,
+            "error": shown.error or None,
+            "digest": shown.digest,
+            "size": shown.size,
+            "sample": shown.sample or None,
+        }
+    return json.dumps(document, indent=2) + "\n"
+
+
+REPORT = Report(render, render_probe, render_shown)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from envaudit.model import SEVERITIES, Comparison, Component, Drift, Finding, Json, Severity, Snapshot, Verdict
-from envaudit.reports import Probe, Report, View, all_seen, by_reason, failed, plain
-from envaudit.reports._lines import WIDTH, Paint, clip, limited, wrap
+from envaudit.model import SEVERITIES, Comparison, Drift, Finding, Json, Severity, Snapshot, Verdict
+from envaudit.reports import Probe, Report, Shown, View, all_seen, by_reason, failed, plain
+from envaudit.reports._lines import WIDTH, Paint, clip, limited, place, wrap
 
 IN_FULL = 3
 """Findings of one code and severity that are explained at length; the others of a long list get a line each."""
@@ -69,40 +69,13 @@ def _verdict(comparison: Comparison, view: View, paint: Paint) -> str:
 
 
 def _side(label: str, snapshot: Snapshot) -> list[str]:
-    lines = wrap(f"{label}  {_quoted(snapshot)}: {', '.join(_summary(snapshot))}", "  ", "         ")
+    lines = wrap(f"{label}  {place(snapshot)}", "  ", "         ")
     environment = snapshot.target.environment
     if environment is not None and snapshot.target.kind not in ("here", "venv", "python"):
         lines += wrap(f"looked at {environment.python} (chosen by {environment.chosen_by})", " " * 9, " " * 11)
     if environment is not None and environment.others:
         lines += wrap(f"also there, not looked at: {', '.join(environment.others)}", " " * 9, " " * 11)
     return lines
-
-
-def _quoted(snapshot: Snapshot) -> str:
-    environment = snapshot.target.environment
-    if snapshot.target.kind == "here" and environment is not None:
-        return f"environment {environment.prefix}"  # "here" may have been elsewhere, when the file was written
-    return f"{snapshot.target.kind} {snapshot.target.reference}"
-
-
-def _summary(snapshot: Snapshot) -> Iterator[str]:
-    python = snapshot.find("python", "python")
-    if isinstance(python, Component) and python.version:
-        names = {"cpython": "CPython", "pypy": "PyPy"}
-        implementation = str(python.attributes.get("implementation", "python"))
-        yield f"{names.get(implementation, implementation)} {python.version}"
-    if "distribution" in snapshot.components:
-        count = len(snapshot.of("distribution"))
-        yield f"{count} distribution{'' if count == 1 else 's'}"
-    release = snapshot.find("os", "release")
-    if isinstance(release, Component):
-        yield f"{release.attributes.get('id', 'os')} {release.version or ''}".strip()
-    libc = snapshot.find("libc", "libc")
-    if isinstance(libc, Component):
-        yield f"{libc.attributes.get('family')} {libc.version or ''}".strip()
-    machine = snapshot.find("machine", "machine")
-    if isinstance(machine, Component):
-        yield str(machine.attributes.get("architecture"))
 
 
 def _section(severity: Severity, found: list[Finding], paint: Paint) -> list[str]:
@@ -210,4 +183,11 @@ def _not_seen(comparison: Comparison) -> list[str]:
     return ["", *lines] if lines else []
 
 
-REPORT = Report(render, render_probe)
+def render_shown(shown: Shown, view: View) -> str:
+    """What is in a snapshot, ending in a newline."""
+    from envaudit.reports import _show_text
+
+    return _show_text.render(shown, view)
+
+
+REPORT = Report(render, render_probe, render_shown)

@@ -18,7 +18,7 @@ from envaudit.model import DEEPEST, LOADERS, Verdict
 from envaudit.sandbox import _answers, _container, _local, _lockfile
 from envaudit.sandbox._job import METHODS, Expectation, Job, Limits, Sample
 from envaudit.sandbox._outcome import Outcome
-from envaudit.sandbox._samples import of_artifact, read_expectation, read_sample
+from envaudit.sandbox._samples import of_artifact, read_expectation, read_sample, sample_of
 from envaudit.sandbox._verdict import verdict
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ __all__ = [
     "read_expectation",
     "read_sample",
     "record",
+    "sample_of",
 ]
 
 

@@ -25,7 +25,11 @@ def read_sample(path: str) -> Sample:
 
     Raises :class:`~envaudit.errors.SandboxError` with one line where it is none.
     """
-    data = _read(path)
+    return sample_of(path, _read(path))
+
+
+def sample_of(path: str, data: bytes) -> Sample:
+    """A sample from what such a file holds; its form is told by the ending of the name. Errors as above."""
     readers: dict[str, Callable[[bytes], Sample]] = {".npy": _from_npy, ".csv": _from_csv, ".json": _from_json}
     reader = readers.get(os.path.splitext(path)[1].lower())
     if reader is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envaudit import store
+from envaudit.embedding import ENDING
 from envaudit.evidence import Options, Request, Target
 from envaudit.model import Snapshot
 
@@ -13,7 +14,9 @@ def gather(reference: str, request: Request, options: Options) -> Snapshot:
 
 
 def claims(path: str) -> bool:
-    """A file called ``*.json``, or whose first character is an opening brace."""
+    """A file called ``*.json``, or that begins with an opening brace; not what belongs to the model beside it."""
+    if path.endswith(ENDING):
+        return False
     try:
         with open(path, "rb") as stream:
             return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or path.endswith(".json")

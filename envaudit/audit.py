@@ -1,0 +1,75 @@
+"""``audit(train, serve, models)``: what ``compare`` and ``verify`` have in common, from two places to a comparison.
+
+No model file is unpickled here. Who wants it to be really loaded hands a way to do so over (:mod:`envaudit.api` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from envaudit import comparison
+from envaudit.errors import UnreadFormatError
+from envaudit.evidence import Options
+from envaudit.model import Comparison, Snapshot
+from envaudit.take import HERE, resolve, take
+
+if TYPE_CHECKING:
+    from envaudit.probing import Execute
+
+_MODEL: Final = "model"
+
+
+def audit(
+    train: str | Snapshot,
+    serve: str | Snapshot,
+    models: Sequence[str] = (),
+    *,
+    loader: str | None = None,
+    at_home: Options | None = None,
+    there: Options | None = None,
+    execute: Execute | None = None,
+) -> Comparison:
+    """Compare training with serving, each a snapshot or a target; with models, also what will happen to them there.
+
+    Where training is a model that carries its snapshot, that model is meant if none is named. ``loader`` is the call
+    that reads the models, ``at_home`` how training is looked at, ``there`` how serving is, ``execute`` really loads a
+    model in serving.
+
+    Raises :class:`~envaudit.errors.EnvauditError` where a place cannot be looked at or a model file cannot be read.
+    """
+    at_home, there = at_home or Options(), there or Options()
+    itself = carrier(train) if isinstance(train, str) else None
+    named = models or ((itself,) if itself else ())
+    if loader is not None:
+        from envaudit.probing import check_loader
+
+        check_loader(loader, named)
+    before = take(train, at_home) if isinstance(train, str) else train
+    after = take(serve, there) if isinstance(serve, str) else serve
+    if not named:
+        return comparison.compare(before, after)
+    from envaudit import probing
+
+    place = f"snapshot://{serve.target.reference}" if isinstance(serve, Snapshot) else serve
+    home = None if itself or not isinstance(train, str) else probing.Place(train, at_home, before)
+    try:
+        found = probing.audit(named, place, before, after, loader=loader, options=there, home=home, execute=execute)
+    except UnreadFormatError as error:
+        if models:
+            raise
+        result = comparison.compare(before, after)
+        return result._replace(assumptions=(*result.assumptions, f"{error}: only the environments were compared"))
+    return comparison.compare(before, after, found)
+
+
+def carrier(target: str) -> str | None:
+    """The path of the model that a target is; None for other targets."""
+    if target == HERE:
+        return None
+    found, reference = resolve(target)
+    if found.kind != _MODEL:
+        return None
+    from envaudit import embedding
+
+    return embedding.model_of(reference)

@@ -1,0 +1,43 @@
+"""What a model is to carry: the snapshot of its training, and a sample with the answers that it gave there."""
+
+from __future__ import annotations
+
+import os
+
+from envaudit import recording, running
+from envaudit.embedding import Record, Sample
+from envaudit.evidence import Options
+from envaudit.model import Snapshot
+from envaudit.probing import fingerprint
+from envaudit.take import resolve, take
+
+_SAVED = ("snapshot", "model")
+"""Kinds of target that are no place in which a model could be run."""
+
+
+def record_of(
+    model: str, train: str | Snapshot, options: Options, sample: str | None, loader: str | None, *, unsafe: bool
+) -> Record:
+    """The snapshot of a place, or a snapshot, for one model: of the others that it knows nothing goes along.
+
+    Raises :class:`~envaudit.errors.EnvauditError` where the place cannot be looked at, the sample is none, or a saved
+    snapshot holds no answers to it.
+    """
+    data = None if sample is None else running.small_sample(sample)
+    if isinstance(train, Snapshot):
+        found = train
+    elif sample is None and loader is None:
+        found = take(train, options)
+    else:
+        runs = sample is not None and resolve(train)[0].kind not in _SAVED
+        record = running.recorder(train, options, sample, unsafe=unsafe) if sample is not None and runs else None
+        described = [model] if record is not None or sample is None else []
+        found = recording.take_with(train, options, described, loader=loader, record=record)
+    if found.artifacts:
+        _, digest, _ = fingerprint(model)
+        found = found._replace(artifacts=tuple(item for item in found.artifacts if item.sha256 == digest))
+    if sample is None or data is None:
+        return Record(found)
+    where = train if isinstance(train, str) else "the snapshot"
+    recording.recorded(found, where, model, sample, fingerprint(sample)[1])
+    return Record(found, Sample(os.path.basename(sample), data))

@@ -1,0 +1,45 @@
+"""``shown(path)``: a snapshot, or what a model carries, to be looked at. Nothing of a model is loaded."""
+
+from __future__ import annotations
+
+from envaudit import embedding, store
+from envaudit.errors import ArtifactError, EmbeddingError
+from envaudit.reports import Shown
+from envaudit.take import resolve
+
+
+def shown(path: str) -> Shown:
+    """What is in a file.
+
+    Raises :class:`~envaudit.errors.EnvauditError` where there is no snapshot in it, or a damaged one. One that
+    belongs to other bytes is shown, and :attr:`Shown.error` says so.
+    """
+    kind = resolve(path)[0].kind if not embedding.is_model_folder(path) else "model"
+    if kind == "snapshot":
+        return Shown(path, store.read(path))
+    model = embedding.model_of(path)
+    found = embedding.find(model)
+    if found is None:
+        raise EmbeddingError(f"{path}: is no snapshot, and carries none")
+    error = ""
+    try:
+        embedding.check(model, found)
+    except EmbeddingError as mismatch:
+        error = str(mismatch)
+    record = found.record
+    sample = "" if record.sample is None else record.sample.file
+    return Shown(
+        *(path, record.snapshot, record.written_by, found.where, _summary(model), found.bound, error),
+        *(record.digest, record.size, sample),
+    )
+
+
+def _summary(model: str) -> str:
+    """What a model is, or why that is not known."""
+    from envaudit import artifacts
+    from envaudit.artifacts.summary import summarize
+
+    try:
+        return summarize(artifacts.read(model))
+    except ArtifactError as error:
+        return str(error)
