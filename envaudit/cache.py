@@ -70,6 +70,17 @@ def edition(*code: str) -> str:
     return digest.hexdigest()
 
 
+def sources(*names: str) -> list[str]:
+    """The source and data files of these folders and modules of envaudit, for :func:`edition`."""
+    here = os.path.dirname(__file__)
+    found = []
+    for name in names:
+        path = os.path.join(here, name)
+        inner = sorted(os.listdir(path)) if os.path.isdir(path) else []
+        found += [os.path.join(path, item) for item in inner if item.endswith((".py", ".toml"))] or [path]
+    return found
+
+
 def _read(path: str, cap: int) -> Json:
     """The JSON of an entry; None where it cannot be read."""
     try:

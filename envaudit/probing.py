@@ -9,9 +9,10 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from envaudit import artifacts
+from envaudit import artifacts, embedding, verdicts
 from envaudit.artifacts.summary import local_modules, summarize, unfitted
 from envaudit.comparison import Model, addressed
 from envaudit.errors import ArtifactError, UsageError
@@ -23,6 +24,7 @@ from envaudit.take import resolve, take
 
 if TYPE_CHECKING:
     from envaudit.prediction.world import World
+    from envaudit.surface import Surface
     from envaudit.training import Training
 
 Execute = Callable[[str, str], Verdict]
@@ -33,6 +35,39 @@ Correct = Callable[[Verdict, Needs, Mapping[str, str] | None], Verdict]
 
 _OLD_LIBRARY: Final = frozenset("__builtin__ copy_reg cPickle cStringIO".split())
 """Modules of Python 2's library that pickles of protocols 0 to 2 name."""
+_SMALL: Final = 16 * MIB
+"""Bytes of a model file up to which it is read whole for its digest, by which what is predicted of it is kept."""
+
+
+class File:
+    """A model file that is read when something of it is asked for."""
+
+    def __init__(self, path: str, loader: str | None = None, digest: str | None = None) -> None:
+        """``loader`` is the call that will read it (default: by the file), ``digest`` stands for its own bytes where
+        they were read already."""
+        self.path = path
+        self.loader = loader
+        self._digest = digest
+        self._stamp = _stamp(path)
+
+    @cached_property
+    def needs(self) -> Needs:
+        """Raises :class:`~envaudit.errors.ArtifactError` where it cannot be read."""
+        needs = artifacts.read(self.path)
+        return needs if self.loader is None else needs._replace(loader=self.loader)
+
+    @cached_property
+    def digest(self) -> str | None:
+        """What tells it from other files; None where that would take long, or it cannot be read."""
+        if self._digest is None and self._stamp is not None and self._stamp[0] <= _SMALL:
+            self._digest = fingerprint(self.path)[1]
+        return self._digest
+
+    @property
+    def alone(self) -> bool:
+        """Whether the digest stands for all that was read: it did not change, and no other files belong to it."""
+        others = {"NDArrayWrapper", "ZNDArrayWrapper"}  # joblib < 0.10
+        return _stamp(self.path) == self._stamp and not any(item.name in others for item in self.needs.globals)
 
 
 class Place:
@@ -44,6 +79,7 @@ class Place:
         self.options = options
         self.kind = resolve(target)[0].kind
         self._taken = taken
+        self._surface: Surface | None = None
         self._world: World | None = None
 
     @property
@@ -58,6 +94,27 @@ class Place:
             return self._taken.target
         return TargetInfo(self.kind, self.name)
 
+    def foretell(self, file: File, train: Mapping[str, str] | None) -> verdicts.Kept:
+        """What will happen there to a file, worked out only where it was not before.
+
+        Raises :class:`~envaudit.errors.ArtifactError` where the file cannot be read.
+        """
+        from envaudit.surface.open import LOCAL
+
+        name, trace = "", None
+        if self.kind in LOCAL and file.digest is not None:
+            trace = self.surface().trace
+        if trace is not None and file.digest is not None:
+            name = verdicts.name_of(file.digest, file.loader, train, trace.place)
+            kept = verdicts.recall(name, trace)
+            if kept is not None:
+                return kept._replace(verdict=kept.verdict._replace(artifact=file.path, target=self.target))
+        needs = file.needs
+        made = verdicts.Kept(summarize(needs), facts(needs), self.predict(needs, file.path, train))
+        if trace is not None and file.alone:
+            verdicts.keep(name, trace, made)
+        return made
+
     def predict(self, needs: Needs, artifact: str, train: Mapping[str, str] | None) -> Verdict:
         """What will happen there to a file."""
         from envaudit.prediction.outcome import predict
@@ -70,9 +127,9 @@ class Place:
 
     def assumptions(self) -> tuple[str, ...]:
         """What had to be assumed, and which packages could not be read."""
-        if self._world is None:
+        if self._surface is None:
             return ()
-        surface = self._world.surface
+        surface = self._surface
         unseen = (f"{name} could not be read there: {why}" for name, why in sorted(surface.unseen.items()))
         return (*surface.assumptions, *unseen)
 
@@ -80,16 +137,22 @@ class Place:
         """The modules of the target."""
         if self._world is None:
             from envaudit.prediction.evaluation import Evaluation
+
+            self._world = Evaluation.world_of(self.surface())
+        return self._world
+
+    def surface(self) -> Surface:
+        """The packages of the target."""
+        if self._surface is None:
             from envaudit.surface.open import of_snapshot, open_surface
 
             self.options.progress(f"looking at {self.name}")
             if self.kind == "snapshot" or self.info.declared:
                 self._taken = self._taken or take(self.target, self.options)
-                surface = of_snapshot(self._taken)
+                self._surface = of_snapshot(self._taken)
             else:
-                surface = open_surface(self.target, self.options)
-            self._world = Evaluation.world_of(surface)
-        return self._world
+                self._surface = open_surface(self.target, self.options)
+        return self._surface
 
 
 def probe(
@@ -105,6 +168,7 @@ def probe(
     whole: bool = False,
     find: str | None = None,
     training: Training | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> Probe:
     """Read model files, and predict what will happen to them in a target.
 
@@ -112,6 +176,7 @@ def probe(
     ``execute`` really loads them there; ``train`` maps distributions to their versions in training, ``taken`` is a
     snapshot of the target. ``find`` names a distribution whose releases are searched for some with which the files
     would work there. With ``training``, what is predicted to fail there too is no reason.
+    ``digests`` maps files to what stands for their own bytes, where these were read already.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
     unless all are wanted (``whole``).
@@ -131,23 +196,26 @@ def probe(
     for number, path in enumerate(models, 1):
         count = f"{number} of {len(models)}: " if len(models) > 1 else ""
         options.progress(f"{count}reading {path}")
+        file = File(path, loader, (digests or {}).get(path))
+        predicted = None
         try:
-            needs = artifacts.read(path)
+            if place is None:
+                summary, needs = summarize(file.needs), facts(file.needs)
+            else:
+                summary, needs, predicted = place.foretell(file, train)
         except ArtifactError as error:
             if whole or len(models) == 1:
                 raise
             files.append(Probed(path, error=str(error)))
             continue
-        if loader is not None:
-            needs = needs._replace(loader=loader)
-        read[len(files)] = (path, needs)
-        predicted = None if place is None else place.predict(needs, path, train)
-        if training is not None and predicted is not None:
-            predicted = training.difference(predicted, needs)
+        if finder is not None:
+            read[len(files)] = (path, file.needs)
+        if training is not None and predicted is not None and any(reason.value == "no" for reason in predicted.reasons):
+            predicted = training.difference(predicted, file.needs)
         if correct is not None and predicted is not None:
-            predicted = correct(predicted, needs, train)
-        executed = None if execute is None else execute(path, needs.loader)
-        files.append(Probed(path, summarize(needs), facts(needs), predicted, executed))
+            predicted = correct(predicted, file.needs, train)
+        executed = None if execute is None else execute(path, needs["loader"])
+        files.append(Probed(path, summary, needs, predicted, executed))
     if place is None:
         return Probe(tuple(files))
     if finder is not None and read:
@@ -215,10 +283,13 @@ def audit(
     loader: str | None = None,
     options: Options | None = None,
     home: Place | None = None,
+    digests: Mapping[str, str] | None = None,
+    execute: Execute | None = None,
 ) -> tuple[Model, ...]:
     """The verdicts on model files that a comparison of two snapshots takes into account; ``target`` is serving's.
 
-    ``home`` is training's place, where more of it is at hand than its snapshot.
+    ``home`` is training's place, where more of it is at hand than its snapshot; ``digests`` and ``execute`` as in
+    :func:`probe`.
     """
     from envaudit.training import Training
 
@@ -226,16 +297,17 @@ def audit(
     training = Training(home, train)
     trained = {name: item.version for name, item in train.of("distribution").items() if item.version}
     found = probe(
-        models, target, loader=loader, options=options, train=trained, taken=serve, whole=True, training=training
-    )
+        models, target, loader=loader, options=options, train=trained, taken=serve, whole=True, training=training,
+        digests=digests, execute=execute,
+    )  # fmt: skip
 
     def told(model: str) -> tuple[str, ...]:
         return (*found.assumptions, *_replaced(model, train), *training.told.get(model, ()))
 
     return tuple(
-        Model(item.predicted, frozenset(item.needs["packages"]), told(item.artifact))
+        Model(item.verdict, frozenset(item.needs["packages"]), told(item.artifact))
         for item in found.files
-        if item.predicted is not None
+        if item.verdict is not None
     )
 
 
@@ -248,13 +320,24 @@ def _replaced(model: str, train: Snapshot) -> Iterator[str]:
 
 
 def fingerprint(path: str) -> tuple[str, str, int]:
-    """Name, SHA-256 and size in bytes of a file. Raises OSError."""
+    """Name, SHA-256 and size in bytes of a file: of a model the file as it was before a snapshot was put into it.
+
+    Raises :class:`~envaudit.errors.EmbeddingError` where it cannot be read.
+    """
     digest, size = hashlib.sha256(), 0
-    with open(path, "rb") as stream:
-        while block := stream.read(MIB):
-            digest.update(block)
-            size += len(block)
+    for block in embedding.own(path):
+        digest.update(block)
+        size += len(block)
     return os.path.basename(path), digest.hexdigest(), size
+
+
+def _stamp(path: str) -> tuple[int, ...] | None:
+    """What changes with a file: size, inode and the times; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns) if os.path.isfile(path) else None
 
 
 def facts(needs: Needs) -> dict[str, Json]:

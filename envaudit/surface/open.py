@@ -15,6 +15,7 @@ from envaudit.evidence import Evidence, Options, Request
 from envaudit.model import Json, Snapshot
 from envaudit.surface._image import Image
 from envaudit.surface._remote import FIRST, Remote
+from envaudit.surface._trace import Trace
 from envaudit.surface.platform import Platform
 from envaudit.surface.surface import Surface
 from envaudit.surface.tree import editable, local_tree
@@ -23,7 +24,7 @@ from envaudit.take import HERE, everything, resolve, take
 if TYPE_CHECKING:
     from envaudit.surface._index import Index
 
-_LOCAL = ("here", "venv", "python")
+LOCAL = ("here", "venv", "python")
 _ENGINE = ("container", "image")
 _STATIC = ("archive", "registry", "root")
 
@@ -45,12 +46,14 @@ def open_surface(
     options = options or Options()
     target, reference = resolve(text)
     where = reference or "this environment"
-    if target.kind in _LOCAL:
+    if target.kind in LOCAL:
         asked = cast(Evidence, target.gather(reference, Request(), options._replace(pip=False)))
         trees = [local_tree(entry) for entry in dict.fromkeys(asked.interpreter["path"])]
         # Import hooks come last: they are asked only where sys.path has nothing.
         trees += filter(None, [editable(tree) for tree in trees])
-        return Surface(_version(asked.interpreter), trees, where, **_facts(asked.interpreter))
+        version, facts = _version(asked.interpreter), _facts(asked.interpreter)
+        trace = Trace(trees, [version, where, facts])
+        return Surface(version, trace.trees, where, trace=trace, **facts)
     if target.kind in (*_ENGINE, *_STATIC):
 
         def ask(request: Request) -> Evidence:

@@ -23,6 +23,7 @@ from envaudit.surface.tree import FolderTree, Kind, ModuleFile, Tree
 if TYPE_CHECKING:
     from packaging.version import Version
 
+    from envaudit.surface._trace import Trace
     from envaudit.surface.extensions import Extension
 
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=]", re.M)
@@ -48,12 +49,14 @@ class Surface:
         unseen: Mapping[str, str] | None = None,
         assumptions: Sequence[str] = (),
         platform: Platform | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """``builtins``: the interpreter's ``sys.builtin_module_names`` (None: not asked), ``suffix`` its first
         extension suffix, ``standard_library``: whether its folders are among the trees; ``prefetch`` (of top-level
         packages) and ``read_ahead`` (of single files): how trees that lie far away fetch many things at once;
         ``order``: the trees in which a top-level module is looked for, likeliest first; ``versions``: of distributions,
-        where they are known otherwise than by the trees; ``unseen``: distributions whose files cannot be read, and why.
+        where they are known otherwise than by the trees; ``unseen``: distributions whose files cannot be read, and why;
+        ``trace``: what notes all that is read of the trees.
         """
         self.python = python
         self.where = where
@@ -71,6 +74,7 @@ class Surface:
         """Distributions that belong to the target and whose files cannot be read -> why."""
         self.assumptions = tuple(assumptions)
         """What had to be assumed to look at all, in words."""
+        self.trace = trace
         self._found: dict[str, ModuleFile | None] = {}
         self._sources: dict[str, str | None] = {}
         self._extensions: dict[str, Extension | None] = {}
