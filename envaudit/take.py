@@ -88,6 +88,8 @@ def resolve(text: str) -> tuple[Target, str]:
     if text == HERE:  # the usual one; the other kinds of place need not even be imported
         return cast(Target, registry.module("targets", "here").TARGET), ""
     targets = cast("list[Target]", list(registry.load("targets", "TARGET").values()))
+    if is_mlflow_uri(text):  # MLflow writes its schemes with one slash
+        return cast(Target, registry.module("targets", "mlflow").TARGET), text
     scheme, separator, reference = text.partition("://")
     if separator:
         for target in targets:
@@ -119,6 +121,11 @@ def resolve(text: str) -> tuple[Target, str]:
     if text.startswith((".", os.sep, "~")) or text.endswith(FILE_ENDINGS):
         raise TargetError(f"{text}: no such file or folder")
     return next(target for target in targets if target.kind == "image"), text
+
+
+def is_mlflow_uri(text: str) -> bool:
+    """Whether a text names a model that MLflow keeps: ``models:/NAME/VERSION``, ``runs:/ID/PATH``."""
+    return text.startswith(("models:/", "runs:/"))
 
 
 def _exists(text: str) -> bool:

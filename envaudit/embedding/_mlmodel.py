@@ -25,7 +25,7 @@ _DEEPEST: Final = 50
 _TABLE: Final = re.compile(rb"metadata:(?P<rest>[^\r\n]*)")
 _EMPTY: Final = re.compile(rb"\s*(\{\s*\}|null|~|)\s*")
 _OURS: Final = b"metadata:  # added by envaudit"
-_WAS: Final = b"metadata:  # envaudit: "
+_WAS: Final = b"metadata:  # envaudit:"
 """Followed by what stood there: ``{}``, ``null``, ``~`` or nothing."""
 
 
@@ -128,10 +128,11 @@ def without(text: bytes) -> bytes:
     if at is None:
         return text
     end = _end(lines, at)
-    first = next((row for row in range(at + 1, end) if lines[row].strip() == KEY.encode() + b":"), None)
+    indent = next((_indent(line) for line in lines[at + 1 : end] if _is_content(line)), b"")
+    entry = indent + KEY.encode() + b":"
+    first = next((row for row in range(at + 1, end) if lines[row].rstrip() == entry), None)
     if first is None:
         return text
-    indent = _indent(lines[first])
     last = next((row for row in range(first + 1, end) if len(_indent(lines[row])) <= len(indent)), end)
     del lines[first:last]
     line = lines[at].rstrip(b"\r\n")

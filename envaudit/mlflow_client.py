@@ -1,0 +1,67 @@
+"""What :mod:`envaudit.mlflow` has MLflow do, in a process of its own: the only code here that imports MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any, Final
+
+from envaudit.embedding import mlflow_folder
+from envaudit.model import Json
+
+_LOCAL: Final = re.compile(r"(?:sqlite:///|file://|(?=/|\./))(?P<path>[^?#]*)")
+
+
+def main(uri: str, scratch: str, answer: str) -> None:
+    """Download a model below a folder and write what came of it as JSON: ``folder`` and ``tags``, or ``error``, or
+    ``missing`` where MLflow is not installed."""
+    reply = _reply(uri, scratch)
+    with open(answer, "w", encoding="utf-8") as stream:
+        json.dump(reply, stream)
+
+
+def _reply(uri: str, scratch: str) -> dict[str, Json]:
+    try:
+        import mlflow
+        import mlflow.artifacts
+    except ImportError as error:
+        return {"missing": str(error)}
+    try:
+        for store in dict.fromkeys((mlflow.get_tracking_uri(), mlflow.get_registry_uri())):
+            where = absent(store)
+            if where is not None:
+                return {"error": f"there is no {where}; MLFLOW_TRACKING_URI says which server or store is asked"}
+        goal = os.path.join(scratch, "model")
+        os.mkdir(goal)
+        folder = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=goal)
+        return {"folder": os.path.normpath(folder), "tags": _tags(mlflow, folder)}
+    except Exception as error:
+        return {"error": f"MLflow says: {error}"}
+
+
+def absent(store: str) -> str | None:
+    """The path of a store in files that is not there: MLflow would make an empty one. None for any other store."""
+    match = _LOCAL.match(store)
+    if match is None or "://" in match["path"]:
+        return None
+    from urllib.parse import unquote
+
+    path = unquote(match["path"])
+    return None if os.path.exists(path) else path
+
+
+def _tags(mlflow: Any, folder: str) -> dict[str, str]:
+    """The tags of the logged model (MLflow 3), else of the run; none where they cannot be had."""
+    try:
+        described = mlflow_folder.description(folder)
+        client = mlflow.MlflowClient()
+        model, run = (str(described.get(key) or "") for key in ("model_id", "run_id"))
+        found: dict[str, str] = {}
+        if re.fullmatch(r"m-[\w-]+", model) and hasattr(client, "get_logged_model"):
+            found = dict(client.get_logged_model(model).tags)
+        if re.fullmatch(r"\w+", run) and not any(key.startswith("envaudit.") for key in found):
+            found = dict(client.get_run(run).data.tags)
+        return {key: value for key, value in found.items() if key.startswith("envaudit.")}
+    except Exception:  # the model is here; what else the server knows of it is not needed
+        return {}

@@ -1,0 +1,25 @@
+"""``models:/NAME/VERSION``, ``models:/NAME@ALIAS``, ``models:/m-ID``, ``runs:/ID/PATH``: a model that MLflow keeps, by
+the name that MLflow knows it by, and the snapshot of its training that it carries."""
+
+from __future__ import annotations
+
+from envaudit import embedding
+from envaudit.errors import EmbeddingError
+from envaudit.evidence import Options, Request, Target
+from envaudit.model import Snapshot
+
+
+def gather(reference: str, request: Request, options: Options) -> Snapshot:
+    """The snapshot as it was given to MLflow; nothing is looked at anew."""
+    from envaudit.mlflow import fetch
+
+    with fetch(reference, options) as folder:
+        if embedding.find(folder) is None:
+            raise EmbeddingError(
+                f"{folder}: carries no snapshot: log it with metadata=envaudit.metadata(), or train with "
+                "ENVAUDIT_MLFLOW=1 set (docs/mlflow.md)"
+            )
+        return embedding.read(folder).record.snapshot
+
+
+TARGET = Target(kind="model", schemes=("models", "runs"), gather=gather)
