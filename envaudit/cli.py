@@ -156,7 +156,7 @@ def embed(
     python: options.Python = None,
     timeout: options.Timeout = 60.0,
 ) -> int:
-    """Put the snapshot of its training into a model file, which stays loadable as before; or take it out again."""
+    """Put the snapshot of training into a model file, which stays loadable as before; or take it out again."""
     from envaudit import embedding
     from envaudit.errors import UsageError
 
@@ -182,7 +182,7 @@ def embed(
 
 
 def show(file: options.Shown, format: options.Format = "text") -> int:  # noqa: A002
-    """Say what is in a snapshot, or what a model carries: where it was taken, what was there, what was not seen."""
+    """Print what a snapshot holds, or what a model carries: where it was taken, what was there, what was not seen."""
     from envaudit import registry, showing
     from envaudit.reports import Report, View
 
@@ -207,7 +207,7 @@ def verify(
     static: options.Static = False,
     platform: options.Platform = None,
 ) -> int:
-    """Say whether a model that carries the snapshot of its training may be loaded here, before it is loaded."""
+    """Say, before it is loaded, whether a model fits this environment: by the snapshot of training that it carries."""
     from envaudit import running
     from envaudit.audit import audit
     from envaudit.evidence import Options

@@ -16,7 +16,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 from envaudit.model import Environment, Json, Snapshot
 
 MIB: Final = 1024 * 1024
-FILE_ENDINGS: Final = (".json", ".txt", ".toml", ".lock", ".tar", ".tgz", ".tar.gz")
+FILE_ENDINGS: Final = (
+    *(".json", ".txt", ".toml", ".lock", ".tar", ".tgz", ".tar.gz"),
+    *(".joblib", ".pkl", ".pickle", ".pt", ".pth", ".onnx"),
+)
 """What is written with one of these is meant as a file, and never as the name of an image."""
 NO_PYTHON: Final = "no Python found in it"
 """How the reason of a gap begins where a place was looked through and has none."""

@@ -20,7 +20,7 @@ def shown(path: str) -> Shown:
     model = embedding.model_of(path)
     found = embedding.find(model)
     if found is None:
-        raise EmbeddingError(f"{path}: is no snapshot, and carries none")
+        raise EmbeddingError(f"{path}: is no snapshot, and carries none (envaudit embed {path} puts one in)")
     error = ""
     try:
         embedding.check(model, found)

@@ -1,6 +1,7 @@
-"""The commands as a typer application: for help, completion, and everything in a call that is not plainly right."""
+"""The commands as a typer application: for help, completion, and everything in a call that is not plainly right.
 
-from __future__ import annotations
+Typer evaluates annotations in this module's names: none may be postponed here.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import envaudit
-from envaudit import cli
+from envaudit import cli, typer_app
 from envaudit.argv import Option, parameters, parse
 from tests.environments import environment
 
@@ -38,7 +38,7 @@ def typer_reading(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPat
         stand_in.__dict__["original"] = command
         return stand_in
 
-    original = cli._for_typer
+    original = typer_app._for_typer
 
     def with_record(command: Callable[..., int], typer: Any) -> Callable[..., int]:
         run = original(command, typer)
@@ -46,7 +46,7 @@ def typer_reading(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPat
         closure["command"].cell_contents = record(command)
         return run
 
-    monkeypatch.setattr(cli, "_for_typer", with_record)
+    monkeypatch.setattr(typer_app, "_for_typer", with_record)
     code = cli._run_typer([name, *arguments])
     return seen[0] if seen and code == 0 else None
 
