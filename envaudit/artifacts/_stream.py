@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, BinaryIO, Final
 
 from envaudit.artifacts._reader import Progress
-from envaudit.errors import ArtifactError, MissingExtraError
+from envaudit.errors import ArtifactError, MissingExtraError, UnreadFormatError
 
 CHUNK: Final = 1 << 18
 MAX_RATIO: Final = 200
@@ -93,7 +93,7 @@ class DecodedStream:
         self, file: BinaryIO, start: int, length: int, kind: str, name: str, progress: Progress | None = None
     ) -> None:
         if kind not in _OPENERS:
-            raise ArtifactError(f"{name}: compressed with {kind}, which is not read: decompress it first")
+            raise UnreadFormatError(f"{name}: compressed with {kind}, which is not read: decompress it first")
         self._file = file
         self._at = start
         self._end = start + length
