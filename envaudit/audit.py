@@ -12,9 +12,10 @@ from envaudit import comparison
 from envaudit.errors import UnreadFormatError
 from envaudit.evidence import Options
 from envaudit.model import Comparison, Snapshot
-from envaudit.take import HERE, resolve, take
+from envaudit.take import HERE, is_mlflow_uri, resolve, take
 
 if TYPE_CHECKING:
+    from envaudit.embedding.mlflow_folder import ModelFile
     from envaudit.probing import Execute
 
 _MODEL: Final = "model"
@@ -39,12 +40,21 @@ def audit(
     Raises :class:`~envaudit.errors.EnvauditError` where a place cannot be looked at or a model file cannot be read.
     """
     at_home, there = at_home or Options(), there or Options()
-    itself = carrier(train) if isinstance(train, str) else None
-    named = models or ((itself,) if itself else ())
+    if isinstance(train, str) and is_mlflow_uri(train):
+        from envaudit import mlflow
+
+        with mlflow.fetch(train, at_home) as folder:
+            given = (f"model://{folder}", serve, models)
+            result = audit(*given, loader=loader, at_home=at_home, there=there, execute=execute)
+        return mlflow.renamed(result, folder, train)
+    itself = carrier(train) if isinstance(train, str) else ()
+    named = models or [item.path for item in itself]
     if loader is not None:
         from envaudit.probing import check_loader
 
         check_loader(loader, named)
+    elif not models:
+        loader = next((item.loader for item in itself if item.loader is not None), None)
     before = take(train, at_home) if isinstance(train, str) else train
     after = take(serve, there) if isinstance(serve, str) else serve
     if not named:
@@ -63,13 +73,15 @@ def audit(
     return comparison.compare(before, after, found)
 
 
-def carrier(target: str) -> str | None:
-    """The path of the model that a target is; None for other targets."""
+def carrier(target: str) -> tuple[ModelFile, ...]:
+    """The model that a target is, of a model folder those of its files that are loaded; nothing for other targets."""
     if target == HERE:
-        return None
+        return ()
     found, reference = resolve(target)
     if found.kind != _MODEL:
-        return None
+        return ()
     from envaudit import embedding
+    from envaudit.embedding.mlflow_folder import ModelFile, model_files
 
-    return embedding.model_of(reference)
+    model = embedding.model_of(reference)
+    return model_files(model) if embedding.is_model_folder(model) else (ModelFile(model),)

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from envaudit.embedding import _mlmodel, mlflow_folder
 from envaudit.embedding._embedding import Record
@@ -26,7 +26,7 @@ from envaudit.embedding._file import replace
 from envaudit.embedding._records import pretty
 from envaudit.errors import EmbeddingError, EnvauditError, MissingExtraError, TargetError
 from envaudit.evidence import Options
-from envaudit.model import Json, Snapshot
+from envaudit.model import Comparison, Json, Snapshot
 
 TAG: Final = "envaudit.snapshot"
 """Holds the summary; ``envaudit.snapshot.2-of-4`` is a part of the record."""
@@ -155,43 +155,17 @@ def _shown(text: str) -> str:
     return line if len(line) <= 400 else f"{line[:400]} ..."
 
 
-class ModelFile(NamedTuple):
-    """A file of a model folder that is loaded to predict."""
+def renamed(result: Comparison, folder: str, uri: str) -> Comparison:
+    """A comparison that was made with the folder of :func:`fetch`, in words that hold when that is gone."""
 
-    path: str
-    loader: str | None = None
-    """The call that MLflow reads it with, where that is not told by the file; one of
-    :data:`envaudit.model.LOADERS`."""
+    def of(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(folder, uri)
+        if not isinstance(value, tuple):
+            return value
+        parts = map(of, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
 
-
-def model_files(folder: str) -> tuple[ModelFile, ...]:
-    """The files of a model folder that its flavors load, as far as MLmodel names them.
-
-    The first is the model; what it is wrapped in follows. Those of a format of a library's own (``model.skops``,
-    ``model.xgb``) are among them. Raises :class:`~envaudit.errors.EmbeddingError` where MLmodel cannot be read.
-    """
-    flavors = _mlmodel.table(mlflow_folder.description(folder), "flavors")
-    python = flavors.pop("python_function", None)
-    found = [item for name, flavor in sorted(flavors.items()) for item in _of_flavor(name, flavor)]
-    if isinstance(python, dict):
-        found += [ModelFile(str(python[key])) for key in ("python_model", "model_path") if key in python]
-    inside = (item._replace(path=os.path.join(folder, item.path)) for item in dict.fromkeys(found))
-    root = os.path.realpath(folder) + os.sep
-    return tuple(
-        {
-            item.path: item
-            for item in reversed(list(inside))
-            if os.path.realpath(item.path).startswith(root) and os.path.isfile(item.path)
-        }.values()
-    )[::-1]
-
-
-def _of_flavor(name: str, flavor: Json) -> Iterator[ModelFile]:
-    if not isinstance(flavor, dict):
-        return
-    if name == "pytorch" and isinstance(flavor.get("model_data"), str):
-        # mlflow.pytorch calls torch.load with weights_only=False, as it stores whole modules.
-        yield ModelFile(os.path.join(flavor["model_data"], "model.pth"), "torch.load(weights_only=False)")
-    for key in ("pickled_model", "data", "model_data", "model_file"):
-        if isinstance(flavor.get(key), str):
-            yield ModelFile(flavor[key])
+    told = (result.findings, result.unknowns, result.assumptions, result.verdicts)
+    findings, unknowns, assumptions, verdicts = map(of, told)
+    return result._replace(findings=findings, unknowns=unknowns, assumptions=assumptions, verdicts=verdicts)

@@ -37,7 +37,19 @@ def _reply(uri: str, scratch: str) -> dict[str, Json]:
         folder = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=goal)
         return {"folder": os.path.normpath(folder), "tags": _tags(mlflow, folder)}
     except Exception as error:
-        return {"error": f"MLflow says: {error}"}
+        return {"error": _unanswered(error) or f"MLflow says: {error}"}
+
+
+def _unanswered(error: BaseException | None) -> str | None:
+    """The address of a server that did not answer, where that is what went wrong."""
+    from requests.exceptions import ConnectionError, Timeout  # noqa: A004  (MLflow needs it itself)
+
+    while error is not None:
+        if isinstance(error, (ConnectionError, Timeout)):
+            address = getattr(error.request, "url", None) or "its address"
+            return f"the server does not answer at {address.partition('?')[0]} ({type(error).__name__})"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def absent(store: str) -> str | None:

@@ -19,7 +19,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from envaudit.embedding import _mlmodel, _records
 from envaudit.embedding._embedding import MAX_TEXT, Embedding, Identity, Record
@@ -104,7 +104,7 @@ def write(path: str, record: Record) -> bool:
     return True
 
 
-def remove(path: str) -> None:
+def remove(path: str) -> bool:
     """Take both away. A folder in which only the file is left is read as one with a snapshot."""
     with _locked(path):
         described, beside = os.path.join(path, _mlmodel.NAME), os.path.join(path, FILE)
@@ -112,6 +112,7 @@ def remove(path: str) -> None:
         after = _mlmodel.without(before)
         if _entry(after, described) is not None:
             raise EmbeddingError(f"{described}: is not written as MLflow writes it: take {_mlmodel.KEY} out by hand")
+        there = after != before or os.path.lexists(beside)
         if after != before:
             replace(described, after)
         try:
@@ -119,12 +120,54 @@ def remove(path: str) -> None:
                 os.unlink(beside)
         except OSError as error:
             raise EmbeddingError(f"{beside}: cannot be removed: {error.strerror or error}") from None
+    return there or after != before
+    return there
 
 
 def description(path: str) -> dict[str, Json]:
     """MLmodel, every value as its text. Raises :class:`~envaudit.errors.EmbeddingError` where it cannot be read."""
     described = os.path.join(path, _mlmodel.NAME)
     return _mlmodel.parse(_text(described, _mlmodel.MAX_BYTES), described)
+
+
+class ModelFile(NamedTuple):
+    """A file of a model folder that is loaded to predict."""
+
+    path: str
+    loader: str | None = None
+    """The call that MLflow reads it with, one of :data:`envaudit.model.LOADERS`; None where the file itself tells."""
+
+
+def model_files(path: str) -> tuple[ModelFile, ...]:
+    """The files that the flavors of a model load, as far as MLmodel names them; the model comes first, what it is
+    wrapped in after it. Formats of a library's own (``model.skops``, ``model.xgb``) are among them.
+
+    Raises :class:`~envaudit.errors.EmbeddingError` where MLmodel cannot be read.
+    """
+    flavors = dict(_mlmodel.table(description(path), "flavors"))
+    python = flavors.pop("python_function", None)
+    named = [item for name, flavor in sorted(flavors.items()) for item in _of_flavor(name, flavor)]
+    named += [ModelFile(item.path) for item in _of_flavor("python_function", python)]
+    root = os.path.realpath(path) + os.sep
+    found: dict[str, ModelFile] = {}
+    for item in named:
+        real = os.path.realpath(os.path.join(path, item.path))
+        if real.startswith(root) and os.path.isfile(real):
+            found.setdefault(real, item._replace(path=os.path.join(path, item.path)))
+    return tuple(found.values())
+
+
+def _of_flavor(name: str, flavor: Json) -> Iterator[ModelFile]:
+    """What a flavor names. Source: the ``_load_model`` of the modules ``mlflow.NAME`` of MLflow 2.9 and 3.17."""
+    keys = ("pickled_model", "model_data", "data", "python_model", "model_path")
+    for key in keys if isinstance(flavor, dict) else ():
+        value = flavor.get(key)
+        if not isinstance(value, str) or "\0" in value:
+            continue
+        if name == "pytorch" and key == "model_data":  # a folder; whole modules are stored
+            yield ModelFile(os.path.join(value, "model.pth"), "torch.load(weights_only=False)")
+        else:
+            yield ModelFile(value)
 
 
 def _entry(text: bytes, where: str) -> Json:
