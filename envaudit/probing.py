@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from envaudit import artifacts, embedding, verdicts
-from envaudit.artifacts.summary import local_modules, summarize, unfitted
+from envaudit import embedding, verdicts
 from envaudit.comparison import Model, addressed
 from envaudit.errors import ArtifactError, UsageError
 from envaudit.evidence import MIB, Options
@@ -53,6 +52,8 @@ class File:
     @cached_property
     def needs(self) -> Needs:
         """Raises :class:`~envaudit.errors.ArtifactError` where it cannot be read."""
+        from envaudit import artifacts
+
         needs = artifacts.read(self.path)
         return needs if self.loader is None else needs._replace(loader=self.loader)
 
@@ -109,8 +110,8 @@ class Place:
             kept = verdicts.recall(name, trace)
             if kept is not None:
                 return kept._replace(verdict=kept.verdict._replace(artifact=file.path, target=self.target))
-        needs = file.needs
-        made = verdicts.Kept(summarize(needs), facts(needs), self.predict(needs, file.path, train))
+        verdict = self.predict(file.needs, file.path, train)
+        made = verdicts.Kept(*described(file.needs), verdict)
         if trace is not None and file.alone:
             verdicts.keep(name, trace, made)
         return made
@@ -200,7 +201,7 @@ def probe(
         predicted = None
         try:
             if place is None:
-                summary, needs = summarize(file.needs), facts(file.needs)
+                summary, needs = described(file.needs)
             else:
                 summary, needs, predicted = place.foretell(file, train)
         except ArtifactError as error:
@@ -340,8 +341,17 @@ def _stamp(path: str) -> tuple[int, ...] | None:
     return (found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns) if os.path.isfile(path) else None
 
 
+def described(needs: Needs) -> tuple[str, dict[str, Json]]:
+    """Needs in a line, and as JSON."""
+    from envaudit.artifacts.summary import summarize
+
+    return summarize(needs), facts(needs)
+
+
 def facts(needs: Needs) -> dict[str, Json]:
     """Needs as JSON: what a file asks of any environment that is to load it."""
+    from envaudit.artifacts.summary import local_modules, unfitted
+
     return {
         "format": needs.format,
         "loader": needs.loader,

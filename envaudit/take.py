@@ -85,12 +85,14 @@ def resolve(text: str) -> tuple[Target, str]:
     ``scheme://reference`` names the kind. An existing path is told by what it is. Anything else is a name: an image
     of the local engine. A text that is both is refused, with both spellings.
     """
-    if text == HERE:  # the usual one; the other kinds of place need not even be imported
-        return cast(Target, registry.module("targets", "here").TARGET), ""
-    targets = cast("list[Target]", list(registry.load("targets", "TARGET").values()))
     if is_mlflow_uri(text):  # MLflow writes its schemes with one slash
         return cast(Target, registry.module("targets", "mlflow").TARGET), text
     scheme, separator, reference = text.partition("://")
+    if separator and scheme in registry.module_names("targets"):
+        named = cast(Target, registry.module("targets", scheme).TARGET)
+        if scheme in named.schemes:  # the other kinds of place need not even be imported
+            return named, reference
+    targets = cast("list[Target]", list(registry.load("targets", "TARGET").values()))
     if separator:
         for target in targets:
             if scheme in target.schemes:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from envaudit.errors import TargetError
 from envaudit.model import Reason, Snapshot, Verdict
 from envaudit.needs import Needs, distribution_of
-from envaudit.surface._versions import parsed
 
 if TYPE_CHECKING:
     from envaudit.probing import Place
@@ -62,6 +61,8 @@ class Training:
 
     def _foreign(self, needs: Needs) -> str | None:
         """What the file states of its versions that training contradicts."""
+        from envaudit.surface._versions import parsed
+
         for name, stated in needs.versions.items():
             there = self._versions.get(name)
             if there is not None and parsed(there) not in map(parsed, stated):

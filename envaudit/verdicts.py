@@ -1,9 +1,8 @@
 """Predictions that were worked out once, kept on disk together with everything in the target that they rest on.
 
 A prediction follows from the model's bytes, training's versions, the interpreter, what was looked at in the folders of
-``sys.path``, and envaudit's own code. All of these are compared by what they are, never by a date: the first three and
-the code are the entry's name, and what was looked at stands in it, by digest, file by file. Where one of them differs,
-the prediction is worked out again.
+``sys.path``, and envaudit's own code. The first three and the code are the entry's name, and what was looked at stands
+in it, file by file (:mod:`envaudit.surface._trace`). Where one of them differs, the prediction is worked out again.
 """
 
 from __future__ import annotations
@@ -57,9 +56,13 @@ def recall(name: str, trace: Trace) -> Kept | None:
         return None
     try:
         seen, summary, needs, verdict = found[0]
-        return Kept(summary, needs, _verdict(verdict)) if trace.holds(seen) else None
+        kept = Kept(summary, needs, _verdict(verdict))
+        holds = trace.holds(seen)
     except (TypeError, ValueError, LookupError):
         return None  # of no envaudit's making
+    if holds is None:
+        keep(name, trace, kept)
+    return None if holds is False else kept
 
 
 def keep(name: str, trace: Trace, kept: Kept) -> None:

@@ -1,19 +1,35 @@
-"""What was looked at in folders of ``sys.path``, by digest: as long as it is the same, so is all that follows from it.
+"""What was looked at in folders of ``sys.path``: as long as it is the same, so is all that follows from it.
 
-Contents are compared, never dates: a file that was edited in place and kept its size and date is another file.
+What there was is known by its digest. It need not be read again where its stamp is as it was: that of a file in a
+folder holds the time of its last change, which the system sets and no program can (inode(7), ``st_ctime``). A stamp
+that is too young for that, since a change right after would bear the same time, is not kept, as in git's index
+(Documentation/technical/racy-git).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from typing import Final
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
 
 from envaudit.model import Json
-from envaudit.surface.tree import Tree
+from envaudit.surface.tree import Stamp, Tree
 
 _FILE: Final = "file"
 _FOLDER: Final = "folder"
+_SETTLED: Final = 2_000_000_000
+"""Nanoseconds after its last change from which on a stamp is trusted; FAT, the coarsest, counts in two seconds."""
+
+_Where = tuple[int, str, str]
+"""Number of the tree, file or folder, path in the tree."""
+
+
+class _Seen(NamedTuple):
+    digest: str | None
+    """None: there was none."""
+    stamp: list[int] | None
+    """None: it is known by its digest alone."""
 
 
 class Trace:
@@ -27,38 +43,54 @@ class Trace:
         """Which folders these are, and whose."""
         self.steady = True
         """Whether nothing changed while it was looked at."""
-        self._seen: dict[tuple[int, str, str], str | None] = {}
+        self._seen: dict[_Where, _Seen] = {}
 
     def read(self, number: int, path: str) -> bytes | None:
         """The contents of a file of one of the trees."""
-        data = self._plain[number].read(path)
-        self._note(number, _FILE, path, data)
-        return data
+        found: bytes | None = self._look((number, _FILE, path), self._plain[number].read)
+        return found
 
     def names(self, number: int, folder: str) -> frozenset[str] | None:
         """The entries of a folder of one of the trees."""
-        names = self._plain[number].names(folder)
-        self._note(number, _FOLDER, folder, _listing(names))
-        return names
+        found: frozenset[str] | None = self._look((number, _FOLDER, folder), self._plain[number].names)
+        return found
 
     def seen(self) -> Json:
         """All that was looked at, JSON-plain."""
-        return [[*where, digest] for where, digest in self._seen.items()]
+        return [[*where, *seen] for where, seen in self._seen.items()]
 
-    def holds(self, seen: Json) -> bool:
-        """Whether all that another trace of this place saw is still the same. It counts as seen by this one too."""
-        for number, kind, path, digest in seen:
+    def holds(self, known: Json) -> bool | None:
+        """Whether all that another trace of this place saw is still the same; None where it is, but for stamps. It
+        counts as seen by this trace too."""
+        alike = True
+        for number, kind, path, digest, stamp in known:
+            where = (number, kind, path)
+            if stamp is not None and stamp == self._stamp(where):
+                self._note(where, _Seen(digest, stamp))
+                continue
+            tree = self.trees[number]
             if kind == _FILE:
-                self.read(number, path)
+                tree.read(path)
             else:
-                self.trees[number].names(path)
-            if self._seen[number, kind, path] != digest:
+                tree.names(path)
+            if self._seen[where].digest != digest:
                 return False
-        return True
+            alike = alike and self._seen[where].stamp == stamp
+        return alike or None
 
-    def _note(self, number: int, kind: str, path: str, data: bytes | None) -> None:
-        digest = None if data is None else hashlib.sha256(data).hexdigest()
-        if self._seen.setdefault((number, kind, path), digest) != digest:
+    def _look(self, where: _Where, look: Callable[[str], Any]) -> Any:
+        before, now = self._stamp(where), time.time_ns()
+        found = look(where[2])
+        settled = before is not None and max(before[-2:]) + _SETTLED < now and before == self._stamp(where)
+        self._note(where, _Seen(_digest(found), before if settled else None))
+        return found
+
+    def _stamp(self, where: _Where) -> list[int] | None:
+        stamp: Stamp | None = getattr(self._plain[where[0]], "stamp", None)
+        return None if stamp is None else stamp(where[2])
+
+    def _note(self, where: _Where, seen: _Seen) -> None:
+        if self._seen.setdefault(where, seen).digest != seen.digest:
             self.steady = False
 
 
@@ -81,6 +113,8 @@ class _Traced:
         return self._listings[folder]
 
 
-def _listing(names: frozenset[str] | None) -> bytes | None:
-    # That bytecode was written, by whoever imported it, changes nothing of what is there.
-    return None if names is None else "\0".join(sorted(names - {"__pycache__"})).encode("utf-8", "surrogateescape")
+def _digest(found: bytes | frozenset[str] | None) -> str | None:
+    if isinstance(found, frozenset):
+        # That bytecode was written, by whoever imported it, changes nothing of what is there.
+        found = "\0".join(sorted(found - {"__pycache__"})).encode("utf-8", "surrogateescape")
+    return None if found is None else hashlib.sha256(found).hexdigest()

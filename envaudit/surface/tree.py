@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ class Tree(Protocol):
 
     def names(self, folder: str) -> frozenset[str] | None:
         """The entries of a folder (``""``: the top); None where there is no such folder."""
+
+
+Stamp = Callable[[str], "list[int] | None"]
+"""Tells of a path what changes whenever the file or folder does, times of change (ns) last; None where it cannot."""
 
 
 class ModuleFile(NamedTuple):
@@ -65,6 +69,14 @@ class FolderTree:
             except OSError:
                 self._listings[folder] = None
         return self._listings[folder]
+
+    def stamp(self, path: str) -> list[int] | None:
+        """See :data:`Stamp`."""
+        try:
+            found = os.stat(os.path.join(self.root, path))
+        except (OSError, ValueError):
+            return None
+        return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
     def __repr__(self) -> str:
         return f"<folder {self.root}>"

@@ -43,6 +43,7 @@ def standard(name):
 
 _imp = standard("_imp")
 binascii = standard("binascii")
+functools = standard("functools")
 json = standard("json")
 
 INSTALLER_NOTES = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
@@ -95,6 +96,22 @@ def interpreter(path):
         "libc": libc,
         "filesystem_encoding": sys.getfilesystemencoding(),
     }
+
+
+@functools.lru_cache(maxsize=1024)  # a process that looks twice parses once
+def recorded(data, own):
+    """What a RECORD says of the build, and ``(name, expected, size)`` of each file to be looked at on disk."""
+    apart = ("../", "/", '"../', '"/') + tuple(own + name + "," for name in INSTALLER_NOTES)
+    lines = data.decode("utf-8", "replace").splitlines()
+    kept = [line for line in lines if line[-1:].isdigit() and ".pyc," not in line and not line.startswith(apart)]
+    files = []
+    for line in kept:
+        # Only code is looked at on disk, and no tests: the rest cannot change what a model answers.
+        if (".py," in line or ".so," in line or line[0] == '"') and "/tests/" not in line:
+            name, expected, size = line.rsplit(",", 2) if line.count(",") > 1 else (line, "", "")
+            files.append((name[1:-1].replace('""', '"') if name[:1] == '"' else name, expected, size))
+    text = "\n".join(sorted(kept)).encode("utf-8", "replace")
+    return {"digest": standard("hashlib").sha256(text).hexdigest(), "files": len(kept)}, files
 
 
 def unblocked(path, flags):
@@ -229,27 +246,16 @@ class Gatherer(object):
                 data = stream.read(RECORD_CAP + 1)
             if len(data) > RECORD_CAP:
                 return {"error": "longer than %d bytes" % RECORD_CAP}
-            text = data.decode("utf-8", "replace")
             written = self.place.stat(path).st_mtime + SLACK
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             return {"error": error.strerror or str(error)}
-        site = os.path.dirname(os.path.dirname(path)) + "/"
-        own = os.path.basename(os.path.dirname(path)) + "/"
-        notes = tuple(own + name + "," for name in INSTALLER_NOTES)
-        kept = [
-            line
-            for line in text.splitlines()
-            if line[-1:].isdigit() and ".pyc," not in line and not line.startswith(("../", "/", '"../', '"/') + notes)
-        ]
-        # Only code is looked at on disk, and no tests: the rest cannot change what a model answers.
-        code = [line for line in kept if (".py," in line or ".so," in line or line[0] == '"') and "/tests/" not in line]
+        folder = os.path.dirname(path)
+        site = os.path.dirname(folder) + "/"
+        kept, code = recorded(data, os.path.basename(folder) + "/")
         stat, modified, missing, doubtful = self.place.stat, [], [], []
-        for line in code:
-            name, expected, size = line.rsplit(",", 2) if line.count(",") > 1 else (line, "", "")
-            if name[:1] == '"':
-                name = name[1:-1].replace('""', '"')
+        for name, expected, size in code:
             try:
                 found = stat(site + name)
             except (OSError, ValueError):
@@ -261,13 +267,7 @@ class Gatherer(object):
                 doubtful.append((name, expected))
         self.place.ahead([site + name for name, _ in doubtful])
         modified += [name for name, expected in doubtful if not self.matches(site + name, expected)]
-        kept.sort()
-        return {
-            "digest": standard("hashlib").sha256("\n".join(kept).encode("utf-8", "replace")).hexdigest(),
-            "files": len(kept),
-            "modified": sorted(modified)[:LISTED],
-            "missing": sorted(missing)[:LISTED],
-        }
+        return dict(kept, modified=sorted(modified)[:LISTED], missing=sorted(missing)[:LISTED])
 
     def matches(self, path, expected):
         """Whether a file has the hash that RECORD gives it (``algorithm=urlsafe-base64 without padding``)."""
