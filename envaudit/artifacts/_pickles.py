@@ -25,7 +25,8 @@ def walk(machine: Machine) -> tuple[Value, ...]:
     while not reader.at_end():
         if reader.pos > reader.soft:
             reader.refill()
-        if reader.window[reader.pos : reader.end].startswith(RECORD):
+        rest = reader.window[reader.pos : reader.end]
+        if rest.startswith(RECORD) or (reader.ended and RECORD.startswith(rest)):
             machine.record_at = reader.tell()
             break
         if reader.window[reader.pos] != 0x80 or len(roots) >= MAX_ROOTS:

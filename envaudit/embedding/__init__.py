@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple, cast
 
 from envaudit import registry
 from envaudit.embedding._embedding import MAX_SAMPLE, Embedding, Identity, Record, Sample
-from envaudit.embedding._file import HEAD, opened, truncate
-from envaudit.embedding._sidecar import ENDING, SIDECAR
-from envaudit.errors import EmbeddingError, UnreadFormatError
+from envaudit.embedding._file import HEAD, opened
+from envaudit.embedding._sidecar import ENDING, SIDECAR, put
+from envaudit.errors import ArtifactError, EmbeddingError, UnreadFormatError
 
 __all__ = [
     "ENDING",
@@ -127,23 +128,26 @@ def write(path: str, record: Record, *, sidecar: bool = False) -> str:
     if way is not None and way.write(path, record):
         SIDECAR.remove(path)
         return way.title
+    put(path, record, identity(path))
     inside = _way(path)
     if inside is not None:
         inside.remove(path)
-    SIDECAR.write(path, record)
     return SIDECAR.title
 
 
 def remove(path: str) -> str | None:
-    """Restore a model byte for byte. Says where the record was; None where there was none."""
-    found = find(path)
-    if found is None:
-        return None
+    """Restore a model byte for byte, also where the record is damaged. Says where it was; None where there was none."""
     way = _way(path)
-    if way is not None:
-        way.remove(path)
-    SIDECAR.remove(path)
-    return found.where
+    removed = []
+    if way is not None and way.mend is not None:
+        from envaudit import artifacts
+
+        needs = None
+        with suppress(ArtifactError):
+            needs = artifacts.read(path)
+        removed += [way.title] if way.mend(path, needs) else []
+    removed += [each.title for each in (way, SIDECAR) if each is not None and each.remove(path)]
+    return removed[0] if removed else None
 
 
 def _way(path: str) -> Embedding | None:
@@ -172,9 +176,13 @@ def _suited(path: str) -> Embedding | None:
         needs = artifacts.read(path)
     except UnreadFormatError:
         return None
+    except ArtifactError:
+        if way is None or way.mend is None or not way.mend(path, None):
+            raise
+        needs = artifacts.read(path)
     # A reader of several pickles in a row would come across the record.
     if way is None or needs.format not in way.formats or len(needs.roots) != 1:
         return None
-    if needs.record_at is not None and way.read(path) is None:
-        truncate(path, needs.record_at)  # somebody was killed while he wrote it
+    if way.mend is not None:
+        way.mend(path, needs)
     return way

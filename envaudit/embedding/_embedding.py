@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from envaudit.model import Snapshot
+from envaudit.needs import Needs
 
 MAX_TEXT: Final = 64 << 20
 """Bytes of a record's JSON text that are read."""
@@ -55,9 +56,12 @@ class Embedding(NamedTuple):
     write: Callable[[str, Record], bool]
     """Put a record in, whole or not at all, in the place of the one that is there, and tie it to the model's own bytes.
     False where this very model has no room for it: nothing was changed then."""
-    remove: Callable[[str], None]
-    """Restore the model byte for byte."""
+    remove: Callable[[str], bool]
+    """Restore the model byte for byte. Whether there was a record."""
     formats: tuple[str, ...] = ()
     """Which of :attr:`envaudit.needs.Needs.format` it suits; empty where that is not told by the needs."""
     blocks: Callable[[str], Iterator[memoryview]] | None = None
     """The model's own bytes in order; None of a folder."""
+    mend: Callable[[str, Needs | None], bool] | None = None
+    """Cut off what a writer left who was killed. What was read of the model, if it could be, may tell where it begins.
+    Whether there was such a thing."""

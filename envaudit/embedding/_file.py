@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -20,6 +21,8 @@ HEAD: Final = 64
 """Bytes of the start of a file that an embedding is told by."""
 LARGE: Final = 64 << 20
 """Bytes of a file from which on it is not copied where writing at its end will do."""
+_NO_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""What file systems answer that know no locks (NFS without lockd, some of FUSE)."""
 
 
 class File(NamedTuple):
@@ -28,10 +31,15 @@ class File(NamedTuple):
     path: str
     descriptor: int
     size: int
+    modified: int = 0
+    """When it was changed last, in nanoseconds of the epoch."""
+    locked: bool = False
 
     def part(self, start: int, length: int) -> bytes:
-        """These bytes, or as many of them as there are. Raises OSError."""
+        """These bytes, or as many of them as there are: offsets that a file states may lie beyond its end. Raises
+        OSError."""
         parts = []
+        length = min(length, self.size - start)
         while length > 0 and (data := os.pread(self.descriptor, min(length, 1 << 24), start)):
             parts.append(data)
             start += len(data)
@@ -42,8 +50,8 @@ class File(NamedTuple):
 class Split(NamedTuple):
     """What rides in a file, and the rest."""
 
-    text: bytes | None
-    """The record; None where there is none."""
+    text: Callable[[], bytes] | None
+    """The record, which may be damaged (:class:`~envaudit.errors.EmbeddingError`); None where there is none."""
     own: Pieces
     """The model's own bytes."""
 
@@ -59,17 +67,18 @@ def embedding(
     place: Place,
     *,
     formats: tuple[str, ...],
-    in_place: bool = False,
+    in_place: int = 0,
 ) -> Embedding:
     """An embedding of a format, from how its files are taken apart and put together.
 
-    ``in_place``: of a large file only the end is written. Its loader does not mind a record that is not whole yet.
+    ``in_place``: so many bytes at most are written at the end of a large file, which is not copied then. Its loader
+    does not mind if they are not whole.
     """
 
     def read(path: str) -> Record | None:
         with opened(path) as file:
             text = split(file).text
-        return None if text is None else _records.loads(text, path)
+            return None if text is None else _records.loads(text(), path)
 
     def identity(path: str) -> Identity:
         with opened(path) as file:
@@ -90,13 +99,32 @@ def embedding(
             _change(file, pieces, in_place)
             return True
 
-    def remove(path: str) -> None:
+    def remove(path: str) -> bool:
+        with opened(path) as file:  # who finds nothing need not be allowed to write
+            if split(file).text is None:
+                return False
         with opened(path, writable=True) as file:
             found = split(file)
             if found.text is not None:
                 _change(file, found.own, in_place)
+        return True
 
     return Embedding(title, claims, read, identity, write, remove, formats, blocks)
+
+
+def cut_off(path: str, start_of: Callable[[File], int | None]) -> bool:
+    """Cut a file off where a part starts that ends with it. Whether there was such a part.
+
+    Raises :class:`~envaudit.errors.EmbeddingError` where the file cannot be read or written.
+    """
+    with opened(path) as file:  # who finds nothing need not be allowed to write
+        if start_of(file) is None:
+            return False
+    with opened(path, writable=True) as file:
+        start = start_of(file)
+        if start is not None:
+            os.ftruncate(file.descriptor, start)
+    return True
 
 
 @contextmanager
@@ -105,7 +133,7 @@ def opened(path: str, *, writable: bool = False) -> Iterator[File]:
 
     Raises :class:`~envaudit.errors.EmbeddingError` where it is no file, or cannot be read or written.
     """
-    descriptor = -1
+    descriptor, locked = -1, False
     try:
         while True:
             descriptor = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -113,42 +141,58 @@ def opened(path: str, *, writable: bool = False) -> Iterator[File]:
                 raise EmbeddingError(f"{path}: not a regular file")
             if not writable:
                 break
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            locked = _lock(descriptor)
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                 break
             os.close(descriptor)  # somebody else has put another file in its place meanwhile
-        yield File(path, descriptor, os.fstat(descriptor).st_size)
+            descriptor = -1
+        state = os.fstat(descriptor)
+        yield File(path, descriptor, state.st_size, state.st_mtime_ns, locked)
     except OSError as error:
         what = "written" if writable else "read"
         raise EmbeddingError(f"{path}: cannot be {what}: {error.strerror or error}") from None
+    except ValueError as error:
+        if descriptor >= 0:
+            raise
+        raise EmbeddingError(f"{path!r}: cannot be read: {error}") from None
     finally:
         if descriptor >= 0:
             with suppress(OSError):
                 os.close(descriptor)
 
 
-def truncate(path: str, size: int) -> None:
-    """Cut a file. Raises :class:`~envaudit.errors.EmbeddingError` where that fails."""
-    with opened(path, writable=True) as file:
-        os.ftruncate(file.descriptor, size)
+def _lock(descriptor: int) -> bool:
+    """Wait for a lock; False where there are none: files are only ever replaced there, so the last one wins."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
 
 
-def _change(file: File, pieces: Pieces, in_place: bool) -> None:
+def _change(file: File, pieces: Pieces, in_place: int) -> None:
     """Make the file consist of these pieces of it."""
     first, *rest = pieces
+    data = b"".join(piece for piece in rest if isinstance(piece, bytes))
     at_the_end = isinstance(first, Span) and first.start == 0 and all(isinstance(piece, bytes) for piece in rest)
-    if in_place and at_the_end and length_of(pieces) > LARGE and isinstance(first, Span):
-        _write_end(file, first.length, b"".join(piece for piece in rest if isinstance(piece, bytes)))
+    if at_the_end and isinstance(first, Span) and file.locked and len(data) <= in_place and length_of(pieces) > LARGE:
+        _write_end(file, first.length, data)
     else:
         _replace(file, pieces)
 
 
 def _write_end(file: File, start: int, data: bytes) -> None:
-    """Put these bytes from ``start`` on; where that fails, what stood there before is put back."""
+    """Put these bytes from ``start`` on; where that fails, what stood there before is put back.
+
+    The file is cut first: at every moment it then ends with the model, or with the first bytes of a record.
+    """
     before = file.part(start, file.size - start)
+    _check_unchanged(file)
     try:
+        os.ftruncate(file.descriptor, start)
         _write(file.descriptor, data, start)
-        os.ftruncate(file.descriptor, start + len(data))
         os.fsync(file.descriptor)
     except BaseException:
         os.ftruncate(file.descriptor, start)
@@ -168,14 +212,29 @@ def _replace(file: File, pieces: Pieces) -> None:
     """Write a new file beside the old one and put it in its place, with its permissions and, as far as may be, its
     owner."""
     before = os.fstat(file.descriptor)
+    goal = os.path.realpath(file.path)
+    temporary = _beside(goal, f"{before.st_ino:x}" if file.locked else os.urandom(6).hex())
 
-    def settle(made: int, temporary: str) -> None:
-        with suppress(OSError):  # only root may give a file away
-            os.fchown(made, before.st_uid, before.st_gid)
+    def settle(made: int) -> None:
+        for user, group in ((-1, before.st_gid), (before.st_uid, -1)):
+            with suppress(OSError):  # only root may give a file away
+                os.fchown(made, user, group)
         shutil.copystat(file.path, temporary)
         os.utime(temporary)
+        _check_unchanged(file)
 
-    _write_new(file.path, blocks_of(file.descriptor, pieces), settle)
+    if file.locked:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # who made it was killed
+    _write_new(goal, temporary, blocks_of(file.descriptor, pieces), settle)
+
+
+def _check_unchanged(file: File) -> None:
+    """Raises :class:`~envaudit.errors.EmbeddingError` where a program that knows no lock has written meanwhile."""
+    now = os.fstat(file.descriptor)
+    same = (now.st_size, now.st_mtime_ns) == (file.size, file.modified)
+    if not same or not os.path.samestat(now, os.stat(file.path)):
+        raise EmbeddingError(f"{file.path}: was changed by another program meanwhile: nothing was written, try again")
 
 
 def replace(path: str, data: bytes) -> None:
@@ -186,22 +245,29 @@ def replace(path: str, data: bytes) -> None:
     mode = 0o666 & ~store.umask()
     with suppress(OSError):
         mode = os.stat(path).st_mode & 0o7777
+    goal = os.path.realpath(path)
     try:
-        _write_new(path, iter([memoryview(data)]), lambda made, temporary: os.fchmod(made, mode))
+        _write_new(
+            goal, _beside(goal, os.urandom(6).hex()), iter([memoryview(data)]), lambda made: os.fchmod(made, mode)
+        )
     except OSError as error:
         raise EmbeddingError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def _write_new(path: str, blocks: Iterator[memoryview], settle: Callable[[int, str], None]) -> None:
-    goal = os.path.realpath(path)
-    temporary = os.path.join(os.path.dirname(goal), f".{os.path.basename(goal)[:200]}.{os.urandom(6).hex()}")
+def _beside(goal: str, ending: str) -> str:
+    """A path for a new file in the same folder, whose name is no longer than names may be."""
+    folder, name = os.path.split(os.fsencode(goal))
+    return os.fsdecode(os.path.join(folder, b".%s.%s" % (name[:200], ending.encode())))
+
+
+def _write_new(goal: str, temporary: str, blocks: Iterator[memoryview], settle: Callable[[int], None]) -> None:
     made = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         at = 0
         for block in blocks:
             _write(made, block, at)
             at += len(block)
-        settle(made, temporary)
+        settle(made)
         os.fsync(made)
         os.replace(temporary, goal)
     except BaseException:

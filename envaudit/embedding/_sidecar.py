@@ -39,18 +39,25 @@ def identity(path: str) -> Identity:
 
 def write(path: str, record: Record) -> bool:
     """Write the file beside."""
-    own = identity(path)
-    replace(beside(path), _records.pretty(record._replace(digest=own.digest, size=own.size)))
+    put(path, record, identity(path))
     return True
 
 
-def remove(path: str) -> None:
+def put(path: str, record: Record, own: Identity) -> None:
+    """Write the file beside, for a model with these bytes of its own."""
+    replace(beside(path), _records.pretty(record._replace(digest=own.digest, size=own.size)))
+
+
+def remove(path: str) -> bool:
     """Remove it."""
+    if not os.path.lexists(beside(path)):
+        return False
     try:
         with suppress(FileNotFoundError):
             os.unlink(beside(path))
     except OSError as error:
         raise EmbeddingError(f"{beside(path)}: cannot be removed: {error.strerror or error}") from None
+    return True
 
 
 def blocks(path: str) -> Iterator[memoryview]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import re
+from functools import partial
 from typing import Final
 
 from envaudit.embedding import _tail
@@ -42,7 +43,7 @@ def split(file: File) -> Split:
         if frame.startswith(RECORD):
             if not decoder.eof or decoder.unused_data:
                 raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: it does not end where it says")
-            return Split(_tail.unpickled(frame, file.path), (Span(0, start),))
+            return Split(partial(_tail.unpickled, frame, file.path), (Span(0, start),))
     return Split(None, (Span(0, file.size),))
 
 

@@ -7,6 +7,7 @@ that, given anything behind the end, takes more and more memory for ever (joblib
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import Final, NamedTuple
 
 from envaudit.embedding import _records
@@ -69,7 +70,7 @@ def split(file: File) -> Split:
     if record is None:
         return Split(None, (Span(0, file.size),))
     rest = Span(header.length, file.size - header.length)
-    return Split(_records.unpacked(record, file.path), (_field(header.fixed, others), rest))
+    return Split(partial(_records.unpacked, record, file.path), (_field(header.fixed, others), rest))
 
 
 def place(file: File, own: Pieces, text: bytes) -> Pieces | None:

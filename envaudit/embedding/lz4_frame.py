@@ -4,6 +4,7 @@ Frames")."""
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import Final
 
 from envaudit.embedding import _records, _tail
@@ -28,7 +29,8 @@ def split(file: File) -> Split:
     frame = file.part(start, file.size - start)
     if len(frame) < _HEADER.size or _HEADER.unpack_from(frame) != (_SKIPPABLE, len(frame) - _HEADER.size):
         raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: it does not begin where it says")
-    return Split(_records.unpacked(frame[_HEADER.size : -_tail.CLOSING], file.path), (Span(0, start),))
+    data = frame[_HEADER.size : -_tail.CLOSING]
+    return Split(partial(_records.unpacked, data, file.path), (Span(0, start),))
 
 
 def place(file: File, own: Pieces, text: bytes) -> Pieces | None:

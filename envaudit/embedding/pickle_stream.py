@@ -6,9 +6,13 @@ pickled representation of the object are ignored"), so the end of the file is wr
 
 from __future__ import annotations
 
+from functools import partial
+
 from envaudit.embedding import _tail
-from envaudit.embedding._file import File, Split, embedding
+from envaudit.embedding._file import File, Split, cut_off, embedding
 from envaudit.embedding._pieces import Pieces, Span
+from envaudit.errors import EmbeddingError
+from envaudit.needs import RECORD, Needs
 
 _FOREIGN = (
     b"PK",
@@ -33,7 +37,10 @@ def split(file: File) -> Split:
     start = _tail.start_of(file, after=1)
     if start is None:
         return Split(None, (Span(0, file.size),))
-    return Split(_tail.unpickled(file.part(start, file.size - start), file.path), (Span(0, start),))
+    frame = file.part(start, file.size - start)
+    if not frame.startswith(RECORD):
+        raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: it does not begin where it says")
+    return Split(partial(_tail.unpickled, frame, file.path), (Span(0, start),))
 
 
 def place(file: File, own: Pieces, text: bytes) -> Pieces:
@@ -41,4 +48,23 @@ def place(file: File, own: Pieces, text: bytes) -> Pieces:
     return (*own, _tail.pickled(text))
 
 
-EMBEDDING = embedding("behind the pickle", claims, split, place, formats=("pickle", "joblib"), in_place=True)
+def mend(path: str, needs: Needs | None) -> bool:
+    """What begins as a record behind the pickle, and reaches to the end of the file, but is none."""
+    at = None if needs is None else needs.record_at
+    return at is not None and cut_off(path, lambda file: at if _is_remnant(file, at) else None)
+
+
+def _is_remnant(file: File, at: int) -> bool:
+    try:
+        if split(file).text is not None:
+            return False
+    except EmbeddingError:
+        pass
+    head = file.part(at, len(RECORD) + 4)
+    length = int.from_bytes(head[len(RECORD) :], "little")
+    return RECORD.startswith(head[: len(RECORD)]) and at + len(head) + length >= file.size
+
+
+EMBEDDING = embedding(
+    "behind the pickle", claims, split, place, formats=("pickle", "joblib"), in_place=_tail.MAX_FRAME
+)._replace(mend=mend)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from envaudit.embedding._embedding import MAX_TEXT
-from envaudit.embedding._file import File, Split, embedding
+from envaudit.embedding._file import File, Split, cut_off, embedding
 from envaudit.embedding._pieces import Pieces, Span
 from envaudit.errors import EmbeddingError
+from envaudit.needs import Needs
 
 MEMBER: Final = b"extra/envaudit.json"
 _LOCAL: Final = struct.Struct("<IHHHHHIIIHH")
@@ -30,6 +32,8 @@ _DEFLATE: Final = 8
 _EPOCH: Final = 0x21
 """1980-01-01, the earliest date of the format: when it was embedded is no part of what is embedded."""
 _WIDE: Final = 0xFFFFFFFF
+_BEGIN: Final = _LOCAL.pack(0x04034B50, 20, 0, _DEFLATE, 0, _EPOCH, 0, 0, 0, 0, 0)[:14]
+"""How the record's member begins."""
 
 
 class _Directory(NamedTuple):
@@ -94,22 +98,53 @@ def split(file: File) -> Split:
     directory = _directory(file, file.size)
     entries = () if directory is None or MEMBER not in directory.entries else _entries(directory)
     found = next((item for item in entries if item.name == MEMBER or item.name.endswith(b"/" + MEMBER)), None)
-    if found is None:
+    if directory is None or found is None:
         return Split(None, (Span(0, file.size),))
-    if _directory(file, found.start) is None:
+    before = _directory(file, found.start)
+    # The directory at the end is what loaders go by: it has to say what that of the model's own bytes says.
+    if (
+        before is None
+        or directory.members != before.members + 1
+        or not directory.entries.startswith(before.entries)
+        or directory.entries[len(before.entries) + _ENTRY.size :][: len(found.name)] != found.name
+    ):
         raise EmbeddingError(f"{file.path}: was rewritten by another program after the snapshot was embedded")
     local = file.part(found.start, _LOCAL.size)
     if found.packed > _MAX_PACKED or len(local) < _LOCAL.size or not local.startswith(b"PK\x03\x04"):
         raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: {found.packed} bytes at {found.start}")
     *_, name, extra = _LOCAL.unpack(local)
+    packed = file.part(found.start + _LOCAL.size + name + extra, found.packed)
+    return Split(partial(_inflated, packed, found.checksum, file.path), (Span(0, found.start),))
+
+
+def _inflated(packed: bytes, checksum: int, where: str) -> bytes:
     decoder = zlib.decompressobj(-15)
     try:
-        text = decoder.decompress(file.part(found.start + _LOCAL.size + name + extra, found.packed), MAX_TEXT)
+        text = decoder.decompress(packed, MAX_TEXT)
     except zlib.error:
         text = b""
-    if not decoder.eof or zlib.crc32(text) != found.checksum:
-        raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: its checksum is wrong")
-    return Split(text, (Span(0, found.start),))
+    if not decoder.eof or zlib.crc32(text) != checksum:
+        raise EmbeddingError(f"{where}: the snapshot in it is damaged: its checksum is wrong")
+    return text
+
+
+def mend(path: str, needs: Needs | None) -> bool:
+    """What begins as a record's member behind the end of the archive, and has no directory behind it."""
+    return cut_off(path, _remnant)
+
+
+def _remnant(file: File) -> int | None:
+    if _directory(file, file.size) is not None:
+        return None
+    first = max(0, file.size - _END.size - _LONGEST_COMMENT)
+    tail = file.part(first, file.size - first)
+    at = tail.rfind(b"PK\x05\x06", 0, max(0, len(tail) - _END.size + 4))
+    while at >= 0:
+        end: int = at + _END.size + _END.unpack_from(tail, at)[-1]
+        if end < len(tail) and _BEGIN.startswith(tail[end : end + len(_BEGIN)]) and _directory(file, first + end):
+            return first + end
+        at = tail.rfind(b"PK\x05\x06", 0, at)
+    return None
 
 
 def place(file: File, own: Pieces, text: bytes) -> Pieces | None:
@@ -144,4 +179,11 @@ def _closing(directory: _Directory, entries: bytes, at: int) -> bytes:
     return data + _END.pack(0x06054B50, 0, 0, few, few, len(entries), near, 0)
 
 
-EMBEDDING = embedding("in a member of the archive", claims, split, place, formats=("torch_zip",), in_place=True)
+EMBEDDING = embedding(
+    "in a member of the archive",
+    claims,
+    split,
+    place,
+    formats=("torch_zip",),
+    in_place=_LONGEST_COMMENT,  # so far from the end loaders look for the archive's own end
+)._replace(mend=mend)

@@ -7,6 +7,7 @@ and, behind it, the record's (:mod:`envaudit.embedding.pickle_stream`).
 from __future__ import annotations
 
 import lzma
+from functools import partial
 from typing import Final
 
 from envaudit.embedding import _tail
@@ -40,7 +41,7 @@ def split(file: File) -> Split:
         if frame.startswith(RECORD):
             if not decoder.eof:
                 raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: it does not end where it says")
-            return Split(_tail.unpickled(frame, file.path), (Span(0, start),))
+            return Split(partial(_tail.unpickled, frame, file.path), (Span(0, start),))
     return Split(None, (Span(0, file.size),))
 
 

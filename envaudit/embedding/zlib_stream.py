@@ -12,6 +12,7 @@ import base64
 import re
 import struct
 import zlib
+from functools import partial
 from typing import Final, NamedTuple
 
 from envaudit.embedding import _records
@@ -74,12 +75,17 @@ def split(file: File) -> Split:
     whole = _Sum(zlib.adler32(data), len(data) % _BASE).then(own)
     if file.part(file.size - _CHECK, _CHECK) != struct.pack(">I", whole.adler):
         raise EmbeddingError(f"{file.path}: was changed after the snapshot was embedded: its checksum is another one")
-    try:
-        packed = base64.b64decode(match[3], validate=True)
-    except ValueError:
-        raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: no base64") from None
     rest = Span(at, file.size - at - _CHECK)
-    return Split(_records.unpacked(packed, file.path), (file.part(0, _HEADER), rest, struct.pack(">I", own.adler)))
+    own_check = struct.pack(">I", own.adler)
+    return Split(partial(_unpacked, match[3], file.path), (file.part(0, _HEADER), rest, own_check))
+
+
+def _unpacked(text: bytes, where: str) -> bytes:
+    try:
+        packed = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise EmbeddingError(f"{where}: the snapshot in it is damaged: no base64") from None
+    return _records.unpacked(packed, where)
 
 
 def _stored(file: File, at: int) -> bytes | None:
