@@ -55,6 +55,8 @@ def name_archive(names: list[str]) -> str:
         return "a skops file, which is not read"
     if "config.json" in names and any(name.endswith(".h5") for name in names):
         return "a Keras file, which is not read"
+    if any(name.endswith("/model.json") for name in names):
+        return "a TorchScript file of torch 1.3 or older, which is not read"
     return "a zip archive that holds no single model: unpack it and name the model file in it"
 
 
