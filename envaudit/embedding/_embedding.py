@@ -8,8 +8,11 @@ from typing import Final, NamedTuple
 from envaudit.model import Snapshot
 from envaudit.needs import Needs
 
-MAX_TEXT: Final = 64 << 20
-"""Bytes of a record's JSON text that are read."""
+MAX_TEXT: Final = 8 << 20
+"""Bytes of a record's JSON text: a hundred times what a large environment has, and parsing them takes at most twenty
+times as much memory."""
+MAX_PACKED: Final = MAX_TEXT + (1 << 16)
+"""Bytes of a record where it rides: what cannot be compressed grows a little."""
 MAX_SAMPLE: Final = 1 << 20
 """Bytes of a sample that may ride in a model: it is copied with every copy of the model."""
 

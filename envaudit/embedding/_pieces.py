@@ -10,6 +10,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 LEAF: Final = 16 << 20
@@ -70,30 +71,36 @@ def digest_of(descriptor: int, pieces: Pieces) -> str:
     """The digest of the pieces, as ``sha256/16MiB:HEX``. Raises OSError."""
     total = length_of(pieces)
     leaves: list[bytes] = [b""] * max(1, -(-total // LEAF))
-    errors: list[OSError] = []
+    errors: list[BaseException] = []
     left = iter(range(len(leaves)))
     lock = threading.Lock()
 
     def work() -> None:
-        while not errors:
-            with lock:
-                number = next(left, None)
-            if number is None:
-                return
-            digest = hashlib.sha256()
-            try:
+        try:
+            while not errors:
+                with lock:
+                    number = next(left, None)
+                if number is None:
+                    return
+                digest = hashlib.sha256()
                 for block in blocks_of(descriptor, cut(pieces, number * LEAF, LEAF)):
                     digest.update(block)
-            except OSError as error:
-                errors.append(error)
-            leaves[number] = digest.digest()
+                leaves[number] = digest.digest()
+        except BaseException as error:  # the others are to stop, at Ctrl-C as well
+            errors.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(min(_THREADS, os.cpu_count() or 1, len(leaves)) - 1)]
-    for thread in threads:
-        thread.start()
-    work()
-    for thread in threads:
-        thread.join()
+    threads: list[threading.Thread] = []
+    try:
+        with suppress(RuntimeError):  # no more of them may be started: fewer do it too
+            for _ in range(min(_THREADS, os.cpu_count() or 1, len(leaves)) - 1):
+                threads.append(threading.Thread(target=work))
+                threads[-1].start()
+        work()
+        for thread in filter(threading.Thread.is_alive, threads):
+            thread.join()
+    except BaseException as error:
+        errors.append(error)
+        raise
     if errors:
         raise errors[0]
     return SCHEME + hashlib.sha256(b"".join(leaves)).hexdigest()

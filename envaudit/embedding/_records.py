@@ -31,20 +31,31 @@ def to_json(record: Record) -> dict[str, Json]:
     if record.digest is not None:
         document |= {"digest": record.digest, "size": record.size}
     if record.sample is not None:
+        if not is_file_name(record.sample.file):
+            raise EmbeddingError(f"{record.sample.file!a}: no name that a sample can have in a model: rename the file")
         document["sample"] = {"file": record.sample.file, "base64": base64.b64encode(record.sample.data).decode()}
     document["snapshot"] = store.to_json(record.snapshot)
     return document
 
 
 def dumps(record: Record) -> bytes:
-    """The JSON text of a record, on one line: it is not meant to be read where it rides."""
-    text = json.dumps(to_json(record), ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace")
+    """The JSON text of a record, on one line: it is not meant to be read where it rides.
+
+    Raises :class:`~envaudit.errors.EmbeddingError` where it is longer than is read.
+    """
+    return _encoded(json.dumps(to_json(record), ensure_ascii=False, separators=(",", ":")))
 
 
 def pretty(record: Record) -> bytes:
     """The JSON text of a record in a file of its own, where it reads well in a pull request."""
-    return store.pretty(to_json(record)).encode("utf-8", "backslashreplace")
+    return _encoded(store.pretty(to_json(record)))
+
+
+def _encoded(text: str) -> bytes:
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) > MAX_TEXT:
+        raise EmbeddingError(f"the snapshot and its sample have {len(data)} bytes; at most {MAX_TEXT} ride in a model")
+    return data
 
 
 def loads(text: bytes, where: str) -> Record:
@@ -69,7 +80,7 @@ def loads(text: bytes, where: str) -> Record:
     except SnapshotError as error:
         raise EmbeddingError(str(error)) from None
     digest, size = document.get("digest"), document.get("size", 0)
-    known = isinstance(digest, str) and isinstance(size, int) and not isinstance(size, bool)
+    known = isinstance(digest, str) and isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 1 << 63
     if not known and digest is not None:
         raise EmbeddingError(f"{where}: the snapshot in it is damaged: no digest and size of the model")
     written_by = document.get("written_by")
@@ -89,9 +100,14 @@ def _sample(value: Json, where: str) -> Sample | None:
         file, data = value["file"], base64.b64decode(value["base64"], validate=True)
     except (TypeError, KeyError, ValueError, binascii.Error):
         raise EmbeddingError(f"{where}: the sample in it is damaged") from None
-    if not isinstance(file, str) or file != file.strip("/\0").rpartition("/")[2] or len(data) > MAX_SAMPLE:
+    if not isinstance(file, str) or not is_file_name(file) or len(data) > MAX_SAMPLE:
         raise EmbeddingError(f"{where}: the sample in it is damaged")
     return Sample(file, data)
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a file of this name can be made in any folder, and leads nowhere else."""
+    return name.isprintable() and "/" not in name and name not in ("", ".", "..") and len(name.encode()) <= 255
 
 
 def packed(text: bytes) -> bytes:

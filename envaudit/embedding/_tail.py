@@ -10,11 +10,11 @@ import struct
 from typing import Final
 
 from envaudit.embedding import _records
+from envaudit.embedding._embedding import MAX_PACKED
 from envaudit.embedding._file import File
 from envaudit.errors import EmbeddingError
 from envaudit.needs import RECORD
 
-MAX_FRAME: Final = 64 << 20
 _END: Final = b"end of envaudit record"
 _COUNT: Final = struct.Struct("<I")
 CLOSING: Final = _COUNT.size + len(_END)
@@ -34,7 +34,7 @@ def start_of(file: File, after: int = 0) -> int | None:
     (length,) = _COUNT.unpack_from(tail)
     if not CLOSING + after < length <= file.size:
         raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: it says that it has {length} bytes")
-    if length > MAX_FRAME:
+    if length > MAX_PACKED:
         raise EmbeddingError(f"{file.path}: the snapshot in it has {length} bytes, which is too much to be one")
     return int(file.size - length)
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from envaudit.embedding import _tail
-from envaudit.embedding._embedding import MAX_TEXT
+from envaudit.embedding._embedding import MAX_PACKED
 from envaudit.embedding._file import File, Split, embedding
 from envaudit.embedding._pieces import Pieces, Span
 from envaudit.errors import EmbeddingError
@@ -21,7 +21,7 @@ _START: Final = re.compile(rb"BZh[1-9]1AY&SY", re.DOTALL)
 """A stream and its first block (bzip2's format has no specification; the magic numbers are those of its compress.c)."""
 _LONGEST_START: Final = 10
 _CHUNK: Final = 1 << 20
-_MAX: Final = 16 << 20
+_MAX: Final = MAX_PACKED
 """Bytes from the end in which a record is looked for."""
 
 
@@ -37,7 +37,7 @@ def split(file: File) -> Split:
         stream = file.part(start, file.size - start)
         try:
             decoder = bz2.BZ2Decompressor()
-            frame = decoder.decompress(stream, MAX_TEXT)
+            frame = decoder.decompress(stream, MAX_PACKED)
         except OSError as error:
             raise EmbeddingError(f"{file.path}: damaged bzip2 data at byte {start}: {error}") from None
         if frame.startswith(RECORD):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from envaudit.embedding import _tail
+from envaudit.embedding._embedding import MAX_PACKED
 from envaudit.embedding._file import File, Split, cut_off, embedding
 from envaudit.embedding._pieces import Pieces, Span
 from envaudit.errors import EmbeddingError
@@ -66,5 +67,5 @@ def _is_remnant(file: File, at: int) -> bool:
 
 
 EMBEDDING = embedding(
-    "behind the pickle", claims, split, place, formats=("pickle", "joblib"), in_place=_tail.MAX_FRAME
+    "behind the pickle", claims, split, place, formats=("pickle", "joblib"), in_place=MAX_PACKED
 )._replace(mend=mend)

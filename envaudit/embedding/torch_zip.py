@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
-from envaudit.embedding._embedding import MAX_TEXT
+from envaudit.embedding._embedding import MAX_PACKED, MAX_TEXT
 from envaudit.embedding._file import File, Split, cut_off, embedding
 from envaudit.embedding._pieces import Pieces, Span
 from envaudit.errors import EmbeddingError
@@ -27,7 +27,6 @@ _END64: Final = struct.Struct("<IQHHIIQQQQ")
 _LOCATOR64: Final = struct.Struct("<IIQI")
 _LONGEST_COMMENT: Final = 0xFFFF
 _MAX_DIRECTORY: Final = 32 << 20
-_MAX_PACKED: Final = 64 << 20
 _DEFLATE: Final = 8
 _EPOCH: Final = 0x21
 """1980-01-01, the earliest date of the format: when it was embedded is no part of what is embedded."""
@@ -110,7 +109,7 @@ def split(file: File) -> Split:
     ):
         raise EmbeddingError(f"{file.path}: was rewritten by another program after the snapshot was embedded")
     local = file.part(found.start, _LOCAL.size)
-    if found.packed > _MAX_PACKED or len(local) < _LOCAL.size or not local.startswith(b"PK\x03\x04"):
+    if found.packed > MAX_PACKED or len(local) < _LOCAL.size or not local.startswith(b"PK\x03\x04"):
         raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: {found.packed} bytes at {found.start}")
     *_, name, extra = _LOCAL.unpack(local)
     packed = file.part(found.start + _LOCAL.size + name + extra, found.packed)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from envaudit.embedding import _tail
-from envaudit.embedding._embedding import MAX_TEXT
+from envaudit.embedding._embedding import MAX_PACKED
 from envaudit.embedding._file import File, Split, embedding
 from envaudit.embedding._pieces import Pieces, Span
 from envaudit.errors import EmbeddingError
@@ -31,11 +31,11 @@ def claims(path: str, head: bytes) -> bool:
 def split(file: File) -> Split:
     """The last stream, if it is a record, and those before it."""
     length = _last_stream(file)
-    if length is not None and _HEADER < length < file.size and length <= _tail.MAX_FRAME:
+    if length is not None and _HEADER < length < file.size and length <= MAX_PACKED:
         start = file.size - length
         decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
         try:
-            frame = decoder.decompress(file.part(start, length), MAX_TEXT)
+            frame = decoder.decompress(file.part(start, length), MAX_PACKED)
         except lzma.LZMAError as error:
             raise EmbeddingError(f"{file.path}: damaged xz data at byte {start}: {error}") from None
         if frame.startswith(RECORD):

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from envaudit.embedding import _records
+from envaudit.embedding._embedding import MAX_PACKED
 from envaudit.embedding._file import File, Split, embedding
 from envaudit.embedding._pieces import Pieces, Span
 from envaudit.errors import EmbeddingError
@@ -30,7 +31,7 @@ _BLOCK: Final = 5
 _STORED: Final = 0xFFFF
 _BASE: Final = 65521
 """The modulus of Adler-32 (RFC 1950, section 8.2)."""
-_MAX_TEXT: Final = 96 << 20
+_MAX_TEXT: Final = MAX_PACKED * 4 // 3 + 64
 _CHUNK: Final = 1 << 20
 
 
