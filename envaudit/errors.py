@@ -77,12 +77,13 @@ class MissingExtraError(EnvauditError):
 class EnvironmentSkewError(Exception):
     """This environment does not fit the model: what was found speaks against loading it.
 
-    The message is one line: the model, and the gravest finding.
+    The message is one line: what will happen to the model, else the gravest finding.
     """
 
     def __init__(self, model: str, comparison: Comparison, findings: tuple[Finding, ...]) -> None:
-        first, *more = findings
-        others = f" (and {len(more)} more)" if more else ""
+        # What will happen to the model itself says more than which versions differ.
+        first = next((finding for finding in findings if finding.code.startswith("EA9")), findings[0])
+        others = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
         change = f" {first.train or 'absent'} -> {first.serve or 'absent'}" if first.train or first.serve else ""
         super().__init__(f"{model}: {first.code} {first.subject}{change}: {first.consequence}{others}")
         self.model = model
