@@ -227,11 +227,6 @@ def of_json(document: Json, where: str) -> Snapshot:
     return _Reader(where).snapshot(document)
 
 
-def _plain(path: str) -> str:
-    """A path in a document on one line: its keys may be anything."""
-    return (path if path.isprintable() else ascii(path)[1:-1])[:200]
-
-
 def _shown(value: Json) -> str:
     try:
         return json.dumps(value)[:40]
@@ -257,7 +252,7 @@ class _Reader:
         self.where = where
 
     def fail(self, path: str, expected: str, value: Json) -> SnapshotError:
-        return SnapshotError(f"{self.where}: {_plain(path)}: {expected} is expected, not {_shown(value)}")
+        return SnapshotError(f"{self.where}: {ascii(path)[1:-1]:.200}: {expected} is expected, not {_shown(value)}")
 
     def text(self, value: Json, path: str) -> str:
         if not isinstance(value, str):
@@ -333,7 +328,7 @@ class _Reader:
     def shallow(self, value: Json, path: str, deepest: int = _DEEPEST) -> Json:
         if isinstance(value, (dict, list)):
             if not deepest:
-                raise SnapshotError(f"{self.where}: {_plain(path)}: is nested too deeply")
+                raise SnapshotError(f"{self.where}: {ascii(path)[1:-1]:.200}: is nested too deeply")
             for item in value.values() if isinstance(value, dict) else value:
                 self.shallow(item, path, deepest - 1)
         return value
