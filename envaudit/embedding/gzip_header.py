@@ -74,9 +74,10 @@ def split(file: File) -> Split:
 
 
 def place(file: File, own: Pieces, text: bytes) -> Pieces | None:
-    """The header with one subfield more; None where it is full, or carries a checksum of itself."""
+    """The header with one subfield more; None where it is full, carries a checksum of itself, or an extra field of
+    nothing, which could not be restored."""
     header = _header(file)
-    if len(header.fixed) < _FIXED or header.fixed[3] & _FHCRC:
+    if len(header.fixed) < _FIXED or header.fixed[3] & _FHCRC or header.subfields == b"":
         return None
     packed = _records.packed(text)
     subfields = _parts(header.subfields or b"")[1] + _ID + struct.pack("<H", len(packed) & _LONGEST) + packed

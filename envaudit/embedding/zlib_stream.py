@@ -33,6 +33,9 @@ _BASE: Final = 65521
 """The modulus of Adler-32 (RFC 1950, section 8.2)."""
 _MAX_TEXT: Final = MAX_PACKED * 4 // 3 + 64
 _CHUNK: Final = 1 << 20
+_MAX_RATIO: Final = 200
+_MAX_BLOWN: Final = 1 << 30
+"""Beyond so many bytes of data a ratio above the other is taken for a compression bomb, as reading a model does."""
 
 
 class _Sum(NamedTuple):
@@ -130,6 +133,8 @@ def _measured(file: File, data: Span) -> _Sum | None:
             pending = decoder.unconsumed_tail
             adler = zlib.adler32(out, adler)
             length += len(out)
+            if length > _MAX_BLOWN and length > _MAX_RATIO * (at - data.start):
+                return None  # a compression bomb behind the pickle
     except zlib.error:
         return None
     return None if decoder.unused_data or at < end else _Sum(adler, length % _BASE)
