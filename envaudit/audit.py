@@ -5,6 +5,7 @@ No model file is unpickled here. Who wants it to be really loaded hands a way to
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -64,13 +65,28 @@ def audit(
     place = f"snapshot://{serve.target.reference}" if isinstance(serve, Snapshot) else serve
     home = None if itself or not isinstance(train, str) else probing.Place(train, at_home, before)
     try:
-        found = probing.audit(named, place, before, after, loader=loader, options=there, home=home, execute=execute)
+        found = probing.audit(
+            named, place, before, after,
+            loader=loader, options=there, home=home, execute=execute, digests=_checked(itself),
+        )  # fmt: skip
     except UnreadFormatError as error:
         if models:
             raise
         result = comparison.compare(before, after)
         return result._replace(assumptions=(*result.assumptions, f"{error}: only the environments were compared"))
     return comparison.compare(before, after, found)
+
+
+def _checked(models: Sequence[ModelFile]) -> dict[str, str]:
+    """A large file whose own bytes were digested when the snapshot in it was read: once is enough. Of a model folder
+    that was one digest of all."""
+    from envaudit import embedding, probing
+
+    path = models[0].path if len(models) == 1 else ""
+    if not os.path.isfile(path) or os.path.getsize(path) <= probing.SMALL:
+        return {}
+    carried = None if embedding.is_model_folder(os.path.dirname(path)) else embedding.find(path)
+    return {path: f"own {carried.record.digest} {carried.record.size}"} if carried is not None and carried.bound else {}
 
 
 def carrier(target: str) -> tuple[ModelFile, ...]:

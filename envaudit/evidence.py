@@ -187,6 +187,9 @@ class Options(NamedTuple):
     """Whether an image of the local engine is read from its bytes instead of being run."""
     platform: str | None = None
     """``OS/ARCHITECTURE[/VARIANT]`` to be taken of an image that is there for several; default this machine's."""
+    in_process: bool = False
+    """Whether this process itself is meant, and is to be looked at from within it: no program is started, and no
+    package index is asked."""
 
 
 class Target(NamedTuple):

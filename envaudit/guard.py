@@ -1,7 +1,7 @@
 """``verify(model)``: may this model be loaded here? Asked by the service that is about to do so.
 
-Nothing of the model is executed, no process is started, and no model library, container SDK or terminal library is
-imported: the answer comes from files.
+Nothing of the model is executed, no process is started, no network is used, and no model library, container SDK or
+terminal library is imported: the answer comes from files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def verify(
     other bytes than its own, or cannot be read.
     """
     path, place = os.fspath(model), HERE if target is None else os.fspath(target)
-    result = audit(f"model://{path}", place, loader=loader, there=Options(timeout=timeout))
+    result = audit(f"model://{path}", place, loader=loader, there=Options(timeout=timeout, in_process=target is None))
     if failed(result, fail_on):
         raise EnvironmentSkewError(path, result, tuple(result.at_least(fail_on or "error")))
     return result

@@ -34,7 +34,7 @@ Correct = Callable[[Verdict, Needs, Mapping[str, str] | None], Verdict]
 
 _OLD_LIBRARY: Final = frozenset("__builtin__ copy_reg cPickle cStringIO".split())
 """Modules of Python 2's library that pickles of protocols 0 to 2 name."""
-_SMALL: Final = 16 * MIB
+SMALL: Final = 16 * MIB
 """Bytes of a model file up to which it is read whole for its digest, by which what is predicted of it is kept."""
 
 
@@ -60,7 +60,7 @@ class File:
     @cached_property
     def digest(self) -> str | None:
         """What tells it from other files; None where that would take long, or it cannot be read."""
-        if self._digest is None and self._stamp is not None and self._stamp[0] <= _SMALL:
+        if self._digest is None and self._stamp is not None and self._stamp[0] <= SMALL:
             self._digest = fingerprint(self.path)[1]
         return self._digest
 
@@ -174,10 +174,10 @@ def probe(
     """Read model files, and predict what will happen to them in a target.
 
     ``loader`` is the call that will read them (default: by the file); ``correct`` imports there what they name,
-    ``execute`` really loads them there; ``train`` maps distributions to their versions in training, ``taken`` is a
-    snapshot of the target. ``find`` names a distribution whose releases are searched for some with which the files
-    would work there. With ``training``, what is predicted to fail there too is no reason.
-    ``digests`` maps files to what stands for their own bytes, where these were read already.
+    ``execute`` really loads them there; ``train`` maps distributions to their versions in training (default: by the
+    snapshot that a file carries), ``taken`` is a snapshot of the target. ``find`` names a distribution whose releases
+    are searched for some with which the files would work there. With ``training``, what is predicted to fail there too
+    is no reason. ``digests`` maps files to what stands for their own bytes, where these were read already.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
     unless all are wanted (``whole``).
@@ -198,12 +198,13 @@ def probe(
         count = f"{number} of {len(models)}: " if len(models) > 1 else ""
         options.progress(f"{count}reading {path}")
         file = File(path, loader, (digests or {}).get(path))
-        predicted = None
+        predicted, known = None, train
         try:
             if place is None:
                 summary, needs = described(file.needs)
             else:
-                summary, needs, predicted = place.foretell(file, train)
+                known = train if train is not None else _trained(path)
+                summary, needs, predicted = place.foretell(file, known)
         except ArtifactError as error:
             if whole or len(models) == 1:
                 raise
@@ -214,7 +215,7 @@ def probe(
         if training is not None and predicted is not None and any(reason.value == "no" for reason in predicted.reasons):
             predicted = training.difference(predicted, file.needs)
         if correct is not None and predicted is not None:
-            predicted = correct(predicted, file.needs, train)
+            predicted = correct(predicted, file.needs, known)
         executed = None if execute is None else execute(path, needs["loader"])
         files.append(Probed(path, summary, needs, predicted, executed))
     if place is None:
@@ -224,6 +225,23 @@ def probe(
         for number, search in zip(read, searches, strict=True):
             files[number] = _mended(files[number], search)
     return Probe(tuple(_addressed(file, place.info) for file in files), place.target, place.kind, place.assumptions())
+
+
+def _trained(path: str) -> Mapping[str, str] | None:
+    """The versions of training by the snapshot that a model carries; None where it carries none of its own."""
+    try:
+        found = embedding.find(path)
+        if found is None:
+            return None
+        embedding.check(path, found)
+    except ArtifactError:
+        return None
+    return versions(found.record.snapshot)
+
+
+def versions(snapshot: Snapshot) -> dict[str, str]:
+    """The version of each distribution, where it is known."""
+    return {name: item.version for name, item in snapshot.of("distribution").items() if item.version}
 
 
 def check_loader(loader: str | None, models: Sequence[str]) -> None:
@@ -295,11 +313,11 @@ def audit(
     from envaudit.training import Training
 
     home = home or Place(f"snapshot://{train.target.reference}", options or Options(), train)
-    training = Training(home, train)
-    trained = {name: item.version for name, item in train.of("distribution").items() if item.version}
+    closed = "no package index is asked from within a process" if options is not None and options.in_process else ""
+    training = Training(home, train, closed)
     found = probe(
-        models, target, loader=loader, options=options, train=trained, taken=serve, whole=True, training=training,
-        digests=digests, execute=execute,
+        models, target, loader=loader, options=options, train=versions(train), taken=serve, whole=True,
+        training=training, digests=digests, execute=execute,
     )  # fmt: skip
 
     def told(model: str) -> tuple[str, ...]:

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 class Training:
     """The side that wrote the files. Its packages are read only once a file is predicted to fail in serving."""
 
-    def __init__(self, place: Place, snapshot: Snapshot) -> None:
+    def __init__(self, place: Place, snapshot: Snapshot, closed: str = "") -> None:
+        """``closed``: why its packages are not to be read, if they are not."""
         self._place = place
         self._versions = {name: item.version for name, item in snapshot.of("distribution").items() if item.version}
         self._ran = {(item.sha256, item.loader) for item in snapshot.artifacts if item.answers}
-        self._closed = ""
+        self._closed = closed
         self.told: dict[str, list[str]] = {}
         """Model file -> what was left out of its verdict, or why that could not be known, in words."""
 

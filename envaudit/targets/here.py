@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from envaudit.evidence import Evidence, Options, Request, Target
+from envaudit.evidence import CommandOutput, Evidence, Options, Request, Target
 from envaudit.model import Environment
 from envaudit.targets import _live, _local
 
@@ -22,27 +22,38 @@ def gather(reference: str, request: Request, options: Options) -> Evidence:
     if options.python is not None:
         return _local.inspect(_local.named_interpreter(options.python), request, options, "--python")
     activated = _activated()
-    if activated is not None and _is_tool_environment(sys.prefix):
+    if activated is not None and _is_tool_environment(sys.prefix) and not options.in_process:
         variable, _, python = activated
         return _local.inspect(python, request, options, f"{variable} (envaudit runs in an environment of its own)")
 
     from envaudit.targets import inspector
 
-    # The first entry of sys.path belongs to how envaudit was started (the script's folder, or the working
-    # directory); a model trained in this environment does not see it.
-    started_from = (
-        "",
-        _working_directory(),
-        os.path.dirname(os.path.realpath(sys.argv[0])),
-        os.path.dirname(sys.argv[0]),
-    )
-    path = [entry for entry in (sys.path[1:] if sys.path[:1] and sys.path[0] in started_from else sys.path) if entry]
-    reply = inspector.serve(_live.as_json(request, options.timeout), path)
+    asked = request._replace(commands=()) if options.in_process else request
+    path = [entry or _working_directory() for entry in sys.path] if options.in_process else _path()
+    reply = inspector.serve(_live.as_json(asked, options.timeout), path)
     others = list(_left_behind(sys.prefix))
     if activated is not None and os.path.realpath(activated[1]) != os.path.realpath(sys.prefix):
         others.append(activated[1])
     environment = Environment(sys.executable, sys.prefix, "envaudit is installed in it", tuple(dict.fromkeys(others)))
-    return _local.with_pip(_live.evidence(reply, environment, request), sys.executable, options)
+    found = _live.evidence(reply, environment, request)
+    if options.in_process:
+        return found._replace(commands=_left_alone(request))
+    return _local.with_pip(found, sys.executable, options)
+
+
+def _path() -> list[str]:
+    """``sys.path`` without its first entry where that belongs to how envaudit was started (the script's folder, or the
+    working directory): a model trained in this environment does not see it."""
+    started = ("", _working_directory(), *map(os.path.dirname, (os.path.realpath(sys.argv[0]), sys.argv[0])))
+    return [entry for entry in (sys.path[1:] if sys.path[:1] and sys.path[0] in started else sys.path) if entry]
+
+
+def _left_alone(request: Request) -> dict[tuple[str, ...], CommandOutput]:
+    """The commands whose program is there, as ones that told nothing."""
+    import shutil
+
+    why = CommandOutput(None, "", "it is not started from within a process")
+    return {arguments: why for arguments in request.commands if shutil.which(arguments[0]) is not None}
 
 
 def _working_directory() -> str:
