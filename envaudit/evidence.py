@@ -21,6 +21,8 @@ FILE_ENDINGS: Final = (
     *(".joblib", ".pkl", ".pickle", ".pt", ".pth", ".onnx"),
 )
 """What is written with one of these is meant as a file, and never as the name of an image."""
+SIDECAR: Final = ".envaudit.json"
+"""What the name of a model ends with in that of the file beside it that holds its snapshot."""
 NO_PYTHON: Final = "no Python found in it"
 """How the reason of a gap begins where a place was looked through and has none."""
 _Item = TypeVar("_Item")

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
+from envaudit import evidence
 from envaudit.embedding import _records
 from envaudit.embedding._embedding import MAX_TEXT, Embedding, Identity, Record
 from envaudit.embedding._file import opened, replace
 from envaudit.embedding._pieces import Span, blocks_of, digest_of
 from envaudit.errors import EmbeddingError
 
-ENDING: Final = ".envaudit.json"
+ENDING: Final = evidence.SIDECAR
 
 
 def beside(path: str) -> str:

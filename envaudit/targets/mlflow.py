@@ -3,7 +3,6 @@ the name that MLflow knows it by, and the snapshot of its training that it carri
 
 from __future__ import annotations
 
-from envaudit import embedding
 from envaudit.errors import EmbeddingError
 from envaudit.evidence import Options, Request, Target
 from envaudit.model import Snapshot
@@ -11,6 +10,7 @@ from envaudit.model import Snapshot
 
 def gather(reference: str, request: Request, options: Options) -> Snapshot:
     """The snapshot as it was given to MLflow; nothing is looked at anew."""
+    from envaudit import embedding
     from envaudit.mlflow import fetch
 
     with fetch(reference, options) as folder:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from envaudit import store
-from envaudit.embedding import ENDING
-from envaudit.evidence import Options, Request, Target
+from envaudit.evidence import SIDECAR, Options, Request, Target
 from envaudit.model import Snapshot
 
 
@@ -14,8 +15,9 @@ def gather(reference: str, request: Request, options: Options) -> Snapshot:
 
 
 def claims(path: str) -> bool:
-    """A file called ``*.json``, or that begins with an opening brace; not what belongs to the model beside it."""
-    if path.endswith(ENDING):
+    """A file called ``*.json``, or that begins with an opening brace; neither a model with its snapshot beside it nor
+    that."""
+    if path.endswith(SIDECAR) or os.path.lexists(path + SIDECAR):
         return False
     try:
         with open(path, "rb") as stream:
