@@ -42,6 +42,8 @@ class _Directory(NamedTuple):
     members: int
     wide: bool
     """Whether it has the 64-bit form (section 4.3.14)."""
+    comment: bytes
+    """The archive's."""
 
 
 class _Entry(NamedTuple):
@@ -71,7 +73,7 @@ def _directory(file: File, end: int) -> _Directory | None:
         *_, count, size, start = _END64.unpack(last)
     if size > _MAX_DIRECTORY or start + size > end:
         return None
-    return _Directory(file.part(start, size), count, wide)
+    return _Directory(file.part(start, size), count, wide, tail[at + _END.size :])
 
 
 def _entries(directory: _Directory) -> Iterator[_Entry]:
@@ -99,20 +101,19 @@ def split(file: File) -> Split:
     found = next((item for item in entries if item.name == MEMBER or item.name.endswith(b"/" + MEMBER)), None)
     if directory is None or found is None:
         return Split(None, (Span(0, file.size),))
-    before = _directory(file, found.start)
-    # The directory at the end is what loaders go by: it has to say what that of the model's own bytes says.
-    if (
-        before is None
-        or directory.members != before.members + 1
-        or not directory.entries.startswith(before.entries)
-        or directory.entries[len(before.entries) + _ENTRY.size :][: len(found.name)] != found.name
-    ):
-        raise EmbeddingError(f"{file.path}: was rewritten by another program after the snapshot was embedded")
     local = file.part(found.start, _LOCAL.size)
     if found.packed > MAX_PACKED or len(local) < _LOCAL.size or not local.startswith(b"PK\x03\x04"):
         raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: {found.packed} bytes at {found.start}")
     *_, name, extra = _LOCAL.unpack(local)
-    packed = file.part(found.start + _LOCAL.size + name + extra, found.packed)
+    at = found.start + _LOCAL.size + name + extra
+    packed = file.part(at, found.packed)
+    before, end = _directory(file, found.start), at + found.packed
+    closing = b""
+    if before is not None:
+        closing = _closing(before, before.entries + directory.entries[len(before.entries) :], end)
+    # The directory at the end is what loaders go by: it has to say what that of the model's own bytes says.
+    if len(closing) != file.size - end or closing != file.part(end, len(closing)):
+        raise EmbeddingError(f"{file.path}: was rewritten by another program after the snapshot was embedded")
     return Split(partial(_inflated, packed, found.checksum, file.path), (Span(0, found.start),))
 
 
@@ -140,8 +141,8 @@ def _remnant(file: File) -> int | None:
     at = tail.rfind(b"PK\x05\x06", 0, max(0, len(tail) - _END.size + 4))
     while at >= 0:
         end: int = at + _END.size + _END.unpack_from(tail, at)[-1]
-        if end < len(tail) and _BEGIN.startswith(tail[end : end + len(_BEGIN)]) and _directory(file, first + end):
-            return first + end
+        if end < len(tail) and _directory(file, first + end):
+            return first + end if _BEGIN.startswith(tail[end : end + len(_BEGIN)]) else None
         at = tail.rfind(b"PK\x05\x06", 0, at)
     return None
 
@@ -175,7 +176,8 @@ def _closing(directory: _Directory, entries: bytes, at: int) -> bytes:
         data += _END64.pack(0x06064B50, _END64.size - 12, 45, 45, 0, 0, count, count, len(entries), at)
         data += _LOCATOR64.pack(0x07064B50, 0, end, 1)
     few, near = min(count, 0xFFFF), min(at, _WIDE)
-    return data + _END.pack(0x06054B50, 0, 0, few, few, len(entries), near, 0)
+    comment = directory.comment
+    return data + _END.pack(0x06054B50, 0, 0, few, few, len(entries), near, len(comment)) + comment
 
 
 EMBEDDING = embedding(
