@@ -8,12 +8,13 @@ import os
 import shutil
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import envaudit as package
 from envaudit import embedding, store
 from envaudit.errors import EmbeddingError, EnvironmentSkewError, UsageError
-from tests.embedding.places import PYTHON, SERVE, TRAIN, place, run, trained
+from tests.embedding.places import PYTHON, ROOT, SERVE, TRAIN, place, run, trained
 from tests.environments import envaudit, environment
 
 pytestmark = pytest.mark.network
@@ -203,7 +204,10 @@ def test_show_says_what_is_inside(bayes: Path, tmp_path: Path) -> None:
     saved = tmp_path / "train.json"
     store.write(embedding.read(str(bayes)).record.snapshot, str(saved))
     assert " ".join(envaudit("show", str(saved)).stdout.split()).startswith(f"{saved}: a snapshot train environment")
+    schema = json.loads((ROOT / "docs/shown.schema.json").read_text())
+    jsonschema.validate(json.loads(envaudit("show", str(saved), "--format", "json").stdout), schema)
     document = json.loads(envaudit("show", str(bayes), "--format", "json").stdout)
+    jsonschema.validate(document, schema)
     assert document["carried"]["bound"] is True
     assert document["components"]["distribution"]["scikit-learn"]["version"] == "1.4.2"
     embedding.remove(str(bayes))
