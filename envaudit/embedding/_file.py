@@ -177,7 +177,8 @@ def _change(file: File, pieces: Pieces, in_place: int) -> None:
     first, *rest = pieces
     data = b"".join(piece for piece in rest if isinstance(piece, bytes))
     at_the_end = isinstance(first, Span) and first.start == 0 and all(isinstance(piece, bytes) for piece in rest)
-    if at_the_end and isinstance(first, Span) and file.locked and len(data) <= in_place and length_of(pieces) > LARGE:
+    alone = file.locked and os.fstat(file.descriptor).st_nlink == 1  # its other names may be a cache's, or a backup
+    if at_the_end and isinstance(first, Span) and alone and len(data) <= in_place and length_of(pieces) > LARGE:
         _write_end(file, first.length, data)
     else:
         _replace(file, pieces)
