@@ -1,0 +1,1 @@
+"""The documented service, started with the real framework in real environments."""
