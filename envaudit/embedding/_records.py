@@ -72,7 +72,7 @@ def loads(text: bytes, where: str) -> Record:
         raise EmbeddingError(f'{where}: the snapshot in it is damaged: it has no "{MARK}"')
     if schema > SCHEMA:
         raise EmbeddingError(
-            f"{where}: the snapshot in it was embedded by a newer envaudit (schema {schema}, this one reads up to "
+            f"{where}: the snapshot in it was embedded by a newer envaudit (schema {schema!s:.20}, this one reads up to "
             f"{SCHEMA}); pip install --upgrade envaudit"
         )
     try:
