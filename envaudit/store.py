@@ -221,7 +221,7 @@ def of_json(document: Json, where: str) -> Snapshot:
         raise SnapshotError(f"{where}: {MARK}: a schema number is expected, not {_shown(schema)}")
     if schema > SCHEMA:
         raise SnapshotError(
-            f"{where}: was written by a newer envaudit (schema {schema}, this one reads up to {SCHEMA}); "
+            f"{where}: was written by a newer envaudit (schema {schema!s:.20}, this one reads up to {SCHEMA}); "
             "pip install --upgrade envaudit"
         )
     return _Reader(where).snapshot(document)
