@@ -85,7 +85,8 @@ class EnvironmentSkewError(Exception):
         first = next((finding for finding in findings if finding.code.startswith("EA9")), findings[0])
         others = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
         change = f" {first.train or 'absent'} -> {first.serve or 'absent'}" if first.train or first.serve else ""
-        super().__init__(f"{model}: {first.code} {first.subject}{change}: {first.consequence}{others}")
+        subject = first.subject.removeprefix(f"{model}: ")
+        super().__init__(f"{model}: {first.code} {subject}{change}: {first.consequence}{others}")
         self.model = model
         """Path of the model, as it was given."""
         self.comparison = comparison

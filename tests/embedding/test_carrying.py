@@ -272,6 +272,7 @@ def test_the_error_of_the_guard_carries_the_findings(models: Path) -> None:
     assert not isinstance(error, package.EnvauditError)
     assert {finding.severity for finding in error.findings} == {"error"}
     assert error.comparison.findings[: len(error.findings)] == error.findings
+    assert str(error).startswith(f"{models}/boosting.joblib: EA904 sklearn.tree._tree.Tree: It will not load")
     assert "\n" not in str(error)
     result = package.verify(models / "boosting.joblib", environment(*SERVE, python=PYTHON), fail_on=None)
     assert result.findings == error.comparison.findings
