@@ -72,8 +72,8 @@ def loads(text: bytes, where: str) -> Record:
         raise EmbeddingError(f'{where}: the snapshot in it is damaged: it has no "{MARK}"')
     if schema > SCHEMA:
         raise EmbeddingError(
-            f"{where}: the snapshot in it was embedded by a newer envaudit (schema {schema!s:.20}, this one reads up to "
-            f"{SCHEMA}); pip install --upgrade envaudit"
+            f"{where}: the snapshot in it was embedded by a newer envaudit (schema {schema!s:.20}, this one reads up "
+            f"to {SCHEMA}); pip install --upgrade envaudit"
         )
     try:
         snapshot = store.of_json(document.get("snapshot"), f"{where} (the snapshot in it)")

@@ -82,6 +82,8 @@ def _entries(directory: _Directory) -> Iterator[_Entry]:
         fields = _ENTRY.unpack_from(data, at)
         checksum, packed, name, extra, comment, start = *fields[7:9], *fields[10:13], fields[16]
         at += _ENTRY.size
+        if at + name + extra + comment > len(data):
+            return
         more = data[at + name : at + name + extra]
         if start == _WIDE and len(more) >= 12 and more[:2] == b"\x01\0":
             (start,) = struct.unpack_from("<Q", more, 4)
@@ -97,10 +99,12 @@ def claims(path: str, head: bytes) -> bool:
 def split(file: File) -> Split:
     """The record's member, and the archive before it."""
     directory = _directory(file, file.size)
-    entries = () if directory is None or MEMBER not in directory.entries else _entries(directory)
-    found = next((item for item in entries if item.name == MEMBER or item.name.endswith(b"/" + MEMBER)), None)
-    if directory is None or found is None:
+    if directory is None or MEMBER not in directory.entries:
         return Split(None, (Span(0, file.size),))
+    last = directory.entries[directory.entries.rfind(b"PK\x01\x02") :]
+    found = next(_entries(directory._replace(entries=last)), None)
+    if found is None or found.name.rpartition(b"extra/")[1:] != MEMBER.partition(b"extra/")[1:]:
+        raise EmbeddingError(f"{file.path}: was rewritten by another program after the snapshot was embedded")
     local = file.part(found.start, _LOCAL.size)
     if found.packed > MAX_PACKED or len(local) < _LOCAL.size or not local.startswith(b"PK\x03\x04"):
         raise EmbeddingError(f"{file.path}: the snapshot in it is damaged: {found.packed} bytes at {found.start}")
