@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from envaudit import store
+from tests.benchmarks.embedding import embedding
+from tests.benchmarks.guard import guard
 from tests.benchmarks.images import images
 from tests.benchmarks.measure import Row, load, together
 from tests.benchmarks.models import models
@@ -139,6 +141,8 @@ def main() -> int:
             "container": container(envaudit),
             "images": images(envaudit, folder / "images"),
             "models": models(envaudit, folder / "models"),
+            "guard": guard(folder / "guard"),
+            "embedding": embedding(folder / "embedding"),
         }
         for name in wanted or parts:
             for line in parts[name]:
