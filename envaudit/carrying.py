@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
-from envaudit import recording, running
+from envaudit import artifacts, recording, running
 from envaudit.embedding import Record, Sample
+from envaudit.errors import EmbeddingError, UnreadFormatError
 from envaudit.evidence import Options
 from envaudit.model import Snapshot
 from envaudit.probing import fingerprint
 from envaudit.take import resolve, take
+from envaudit.training import contradiction
 
 _SAVED = ("snapshot", "model")
 """Kinds of target that are no place in which a model could be run."""
@@ -20,8 +22,8 @@ def record_of(
 ) -> Record:
     """The snapshot of a place, or a snapshot, for one model: of the others that it knows nothing goes along.
 
-    Raises :class:`~envaudit.errors.EnvauditError` where the place cannot be looked at, the sample is none, or a saved
-    snapshot holds no answers to it.
+    Raises :class:`~envaudit.errors.EnvauditError` where the place cannot be looked at or did not write the model, the
+    sample is none, or a saved snapshot holds no answers to it.
     """
     data = None if sample is None else running.small_sample(sample)
     if isinstance(train, Snapshot):
@@ -33,6 +35,7 @@ def record_of(
         record = running.recorder(train, options, sample, unsafe=unsafe) if sample is not None and runs else None
         described = [model] if record is not None or sample is None else []
         found = recording.take_with(train, options, described, loader=loader, record=record)
+    _check_wrote(model, found)
     if found.artifacts:
         _, digest, _ = fingerprint(model)
         found = found._replace(artifacts=tuple(item for item in found.artifacts if item.sha256 == digest))
@@ -41,3 +44,14 @@ def record_of(
     where = train if isinstance(train, str) else "the snapshot"
     recording.recorded(found, where, model, sample, fingerprint(sample)[1])
     return Record(found, Sample(os.path.basename(sample), data))
+
+
+def _check_wrote(model: str, train: Snapshot) -> None:
+    """A snapshot of another environment than training's would let through what fails, and refuse what works."""
+    try:
+        other = None if os.path.isdir(model) else contradiction(artifacts.read(model), train.versions())
+    except UnreadFormatError:
+        return
+    if other is not None:
+        place = train.target.reference or (train.target.environment.prefix if train.target.environment else "")
+        raise EmbeddingError(f"{model}: was not written in {place}, {other}: name the environment that trained it")

@@ -143,6 +143,10 @@ class Snapshot(NamedTuple):
         """The components of one kind by name; empty where none was seen."""
         return self.components.get(kind, {})
 
+    def versions(self) -> dict[str, str]:
+        """The version of each distribution, where it is known."""
+        return {name: item.version for name, item in self.of("distribution").items() if item.version}
+
     def find(self, kind: str, name: str) -> Component | Gap | None:
         """Look one thing up: the component if present, None if observed absent, the gap if it was not seen."""
         found = self.of(kind).get(name)

@@ -236,12 +236,7 @@ def _trained(path: str) -> Mapping[str, str] | None:
         embedding.check(path, found)
     except ArtifactError:
         return None
-    return versions(found.record.snapshot)
-
-
-def versions(snapshot: Snapshot) -> dict[str, str]:
-    """The version of each distribution, where it is known."""
-    return {name: item.version for name, item in snapshot.of("distribution").items() if item.version}
+    return found.record.snapshot.versions()
 
 
 def check_loader(loader: str | None, models: Sequence[str]) -> None:
@@ -316,7 +311,7 @@ def audit(
     closed = "no package index is asked from within a process" if options is not None and options.in_process else ""
     training = Training(home, train, closed)
     found = probe(
-        models, target, loader=loader, options=options, train=versions(train), taken=serve, whole=True,
+        models, target, loader=loader, options=options, train=train.versions(), taken=serve, whole=True,
         training=training, digests=digests, execute=execute,
     )  # fmt: skip
 

@@ -113,8 +113,8 @@ def resolve(text: str) -> tuple[Target, str]:
         if meanings:
             return meanings[0], text
         raise TargetError(
-            f"{text}: exists, but is no snapshot, lockfile, environment, interpreter, image archive or root folder, and "
-            "no model that carries its snapshot (envaudit embed)"
+            f"{text}: exists, but is no snapshot, lockfile, environment, interpreter, image archive or root folder, "
+            "and no model that carries its snapshot (envaudit embed)"
         )
     if "#" in text:  # an image by its name, of several in one archive
         for target in targets:

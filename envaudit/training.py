@@ -6,6 +6,7 @@ what speaks against it wins: versions that the file states and training lacks, o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from envaudit.errors import TargetError
@@ -22,7 +23,7 @@ class Training:
     def __init__(self, place: Place, snapshot: Snapshot, closed: str = "") -> None:
         """``closed``: why its packages are not to be read, if they are not."""
         self._place = place
-        self._versions = {name: item.version for name, item in snapshot.of("distribution").items() if item.version}
+        self._versions = snapshot.versions()
         self._ran = {(item.sha256, item.loader) for item in snapshot.artifacts if item.answers}
         self._closed = closed
         self.told: dict[str, list[str]] = {}
@@ -36,7 +37,7 @@ class Training:
             return served
         if served.load.value == "no" and not ran:
             return served  # whatever it would do after that changes no answer
-        other = None if ran else self._foreign(needs)
+        other = None if ran else contradiction(needs, self._versions)
         if other is not None:
             told.append(f"{served.artifact} was not written in training, {other}: what fails in both is reported")
             return served
@@ -60,21 +61,23 @@ class Training:
 
         return bool(self._ran) and (fingerprint(model)[1], needs.loader) in self._ran
 
-    def _foreign(self, needs: Needs) -> str | None:
-        """What the file states of its versions that training contradicts."""
-        from envaudit.surface._versions import parsed
-
-        for name, stated in needs.versions.items():
-            there = self._versions.get(name)
-            if there is not None and parsed(there) not in map(parsed, stated):
-                return f"which has {name} {there} where the file states {' and '.join(stated)}"
-        return None
-
     def _unseen(self, model: str, needs: Needs) -> list[str]:
         """The packages of the file that could not be read in training."""
         unseen = self._place.opened().surface.unseen
         names = sorted({distribution_of(top) for top in needs.modules} & unseen.keys())
         return [f"whether {model} fails in training as well was seen without {name}: {unseen[name]}" for name in names]
+
+
+def contradiction(needs: Needs, versions: Mapping[str, str]) -> str | None:
+    """What a file states of its versions that those of an environment, by distribution, contradict: it was not written
+    there. None where nothing does."""
+    from envaudit.surface._versions import parsed
+
+    for name, stated in needs.versions.items():
+        there = versions.get(name)
+        if there is not None and parsed(there) not in map(parsed, stated):
+            return f"which has {name} {there} where the file states {' and '.join(stated)}"
+    return None
 
 
 def difference(served: Verdict, trained: Verdict, *, ran: bool = False) -> Verdict:

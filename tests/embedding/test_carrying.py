@@ -328,6 +328,17 @@ def test_dump_is_joblibs_with_a_snapshot_inside(tmp_path: Path) -> None:
     assert left == "[]"
 
 
+def test_an_environment_that_did_not_write_the_model_is_refused(bayes: Path) -> None:
+    before, other = bayes.read_bytes(), str(environment(*SERVE, python=PYTHON))
+    done = envaudit("embed", str(bayes), other)
+    assert (done.returncode, done.stdout, bayes.read_bytes()) == (2, "", before)
+    which = "which has scikit-learn 1.2.2 where the file states 1.4.2"
+    assert (
+        done.stderr
+        == f"envaudit: error: {bayes}: was not written in {other}, {which}: name the environment that trained it\n"
+    )
+
+
 def test_a_probe_knows_the_versions_of_training_by_the_model(bayes: Path) -> None:
     """The file itself states scikit-learn's version, and not numpy's."""
     empty = str(environment(python=PYTHON))
