@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any, Final
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from envaudit.embedding import mlflow_folder
 from envaudit.model import Json
-
-_LOCAL: Final = re.compile(r"(?:sqlite:///|file://|(?=/|\./))(?P<path>[^?#]*)")
 
 
 def main(uri: str, scratch: str, answer: str) -> None:
@@ -31,7 +30,7 @@ def _reply(uri: str, scratch: str) -> dict[str, Json]:
         for store in dict.fromkeys((mlflow.get_tracking_uri(), mlflow.get_registry_uri())):
             where = absent(store)
             if where is not None:
-                return {"error": f"there is no {where}; MLFLOW_TRACKING_URI says which server or store is asked"}
+                return {"error": f"there is no {where}: MLFLOW_TRACKING_URI says where MLflow keeps its models"}
         goal = os.path.join(scratch, "model")
         os.mkdir(goal)
         folder = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=goal)
@@ -46,20 +45,22 @@ def _unanswered(error: BaseException | None) -> str | None:
 
     while error is not None:
         if isinstance(error, (ConnectionError, Timeout)):
-            address = getattr(error.request, "url", None) or "its address"
-            return f"the server does not answer at {address.partition('?')[0]} ({type(error).__name__})"
+            host = urlsplit(getattr(error.request, "url", None) or "").netloc.rpartition("@")[2]
+            return f"the server at {host} does not answer ({type(error).__name__})"
         error = error.__cause__ or error.__context__
     return None
 
 
 def absent(store: str) -> str | None:
     """The path of a store in files that is not there: MLflow would make an empty one. None for any other store."""
-    match = _LOCAL.match(store)
-    if match is None or "://" in match["path"]:
+    if store.startswith("sqlite:///"):
+        path = unquote(store[len("sqlite:///") :].partition("?")[0])
+    elif store.startswith("file:"):
+        path = unquote(urlsplit(store).path)
+    elif ":" in store or store.startswith("databricks"):
         return None
-    from urllib.parse import unquote
-
-    path = unquote(match["path"])
+    else:
+        path = store
     return None if os.path.exists(path) else path
 
 

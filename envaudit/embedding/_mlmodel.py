@@ -99,8 +99,8 @@ def insert(text: bytes, entry: dict[str, str], where: str) -> bytes | None:
     ``text`` has none yet (:func:`without`). Raises :class:`~envaudit.errors.EmbeddingError` as :func:`parse` does.
     """
     before = parse(text, where)
-    lines = text.splitlines(keepends=True)
-    newline = b"\r\n" if lines and lines[0].endswith(b"\r\n") else b"\n"
+    newline = b"\r\n" if b"\r\n" in text[:4096] else b"\n"
+    lines, missing = _lines(text, newline)
     at = _metadata(lines)
     indent = b"  "
     if at is None:
@@ -116,14 +116,14 @@ def insert(text: bytes, entry: dict[str, str], where: str) -> bytes | None:
     block = [indent + KEY.encode() + b":"]
     block += [indent + b"  " + f"{name}: {json.dumps(value)}".encode() for name, value in entry.items()]
     lines[at + 1 : at + 1] = [line + newline for line in block]
-    changed = b"".join(lines)
+    changed = b"".join(lines).removesuffix(missing)
     wanted = {**table(before, "metadata"), KEY: entry}
     return changed if _means(changed, {**before, "metadata": wanted}, where) and without(changed) == text else None
 
 
 def without(text: bytes) -> bytes:
     """The file without the entry, byte for byte as it was before; unchanged where it is not written in lines."""
-    lines = text.splitlines(keepends=True)
+    lines, missing = _lines(text, b"\n")
     at = _metadata(lines)
     if at is None:
         return text
@@ -140,7 +140,18 @@ def without(text: bytes) -> bytes:
         lines[at] = b"metadata:" + line[len(_WAS) :] + lines[at][len(line) :]
     elif not any(map(_is_content, lines[at + 1 : _end(lines, at)])):  # the entry was all that it held
         del lines[at]
-    return b"".join(lines)
+    return b"".join(lines).removesuffix(missing)
+
+
+def is_without(after: bytes, before: bytes, where: str) -> bool:
+    """Whether ``after`` says what ``before`` says, but for the entry.
+
+    Raises :class:`~envaudit.errors.EmbeddingError` as :func:`parse` does.
+    """
+    old, new = parse(before, where), parse(after, where)
+    kept = {key: value for key, value in table(old, "metadata").items() if key != KEY}
+    rest = [{key: value for key, value in document.items() if key != "metadata"} for document in (old, new)]
+    return kept == table(new, "metadata") and rest[0] == rest[1]
 
 
 def _means(text: bytes, wanted: dict[str, Json], where: str) -> bool:
@@ -148,6 +159,12 @@ def _means(text: bytes, wanted: dict[str, Json], where: str) -> bool:
         return parse(text, where) == wanted
     except EmbeddingError:
         return False
+
+
+def _lines(text: bytes, newline: bytes) -> tuple[list[bytes], bytes]:
+    """The lines, each with its end, and what had to be added for the last one to have one."""
+    missing = b"" if text.endswith(b"\n") else newline
+    return (text + missing).splitlines(keepends=True), missing
 
 
 def _metadata(lines: list[bytes]) -> int | None:

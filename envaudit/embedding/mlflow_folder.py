@@ -110,7 +110,7 @@ def remove(path: str) -> bool:
         described, beside = os.path.join(path, _mlmodel.NAME), os.path.join(path, FILE)
         before = _text(described, _mlmodel.MAX_BYTES)
         after = _mlmodel.without(before)
-        if _entry(after, described) is not None:
+        if not _mlmodel.is_without(after, before, described):
             raise EmbeddingError(f"{described}: is not written as MLflow writes it: take {_mlmodel.KEY} out by hand")
         there = after != before or os.path.lexists(beside)
         if after != before:

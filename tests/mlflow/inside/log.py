@@ -1,0 +1,70 @@
+"""Log models to a store in each way, register them, and say what MLflow then has."""
+
+import json
+import logging
+import os
+import sys
+import warnings
+
+import mlflow
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+
+import envaudit.mlflow
+
+NEW = mlflow.__version__ >= "3"
+WAYS = ("line", "hook", "neither", "failing")
+
+
+class Doubled(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input * 2
+
+
+def log(way, model, inputs):
+    name = {"name": "model"} if NEW else {"artifact_path": "model"}
+    formats = {"serialization_format": "cloudpickle"} if not NEW or way != "neither" else {}
+    metadata = envaudit.mlflow.metadata() if way == "line" else None
+    with mlflow.start_run() as run:
+        mlflow.log_input(mlflow.data.from_numpy(inputs))
+        common = {"registered_model_name": f"fraud-{way}", "pip_requirements": ["scikit-learn"]}
+        info = mlflow.sklearn.log_model(model, metadata=metadata, **common, **formats, **name)
+        name = dict.fromkeys(name, "wrapped")
+        options = {"python_model": Doubled(), "metadata": metadata, "pip_requirements": ["numpy"]}
+        mlflow.pyfunc.log_model(**options, **name)
+    client = mlflow.MlflowClient()
+    client.set_registered_model_alias(f"fraud-{way}", "champion", "1")
+    found = client.get_run(run.info.run_id)
+    name = f"models:/fraud-{way}"
+    uris = {"version": f"{name}/1", "alias": f"{name}@champion", "latest": f"{name}/latest"}
+    uris |= {"run": f"runs:/{run.info.run_id}/model", "wrapped": f"runs:/{run.info.run_id}/wrapped"}
+    return {
+        "uris": uris | ({"logged": info.model_uri} if NEW else {}),
+        "run": {key: len(value) for key, value in found.data.tags.items()},
+        "model": {key: len(value) for key, value in client.get_logged_model(info.model_id).tags.items()} if NEW else {},
+        "source": max(len(item.dataset.source) for item in found.inputs.dataset_inputs),
+        "answers": mlflow.pyfunc.load_model(uris["version"]).predict(inputs[::10]).tolist(),
+    }
+
+
+def main(store):
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(store)
+    inputs, outputs = load_iris(return_X_y=True)
+    model = LogisticRegression(max_iter=500).fit(inputs, outputs)
+    told = {}
+    for way in WAYS:
+        os.environ["ENVAUDIT_MLFLOW"] = "1" if way in ("hook", "failing") else ""
+        if way == "failing":  # no snapshot is that small
+            from envaudit import mlflow_plugin
+
+            mlflow_plugin._tags.cache_clear()
+            envaudit.mlflow.MOST_TAGS = 0
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            told[way] = log(way, model, inputs)
+        told[way]["warned"] = any("gets no snapshot" in str(item.message) for item in caught)
+    print(json.dumps(told))
+
+
+main(sys.argv[1])

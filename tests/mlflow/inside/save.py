@@ -1,0 +1,36 @@
+"""Save models as folders, and say what they answer."""
+
+import json
+import os
+import sys
+
+import mlflow
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+
+
+class Doubled(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input * 2
+
+
+def main(folder):
+    inputs, outputs = load_iris(return_X_y=True)
+    model = LogisticRegression(max_iter=500).fit(inputs, outputs)
+    mine = {"team": "fraud", "stage": {"name": "a: b", "step": 2}, "notes": "long " * 40, "lines": "a\nb\n"}
+    common = {"pip_requirements": ["scikit-learn"]}
+    formats = {"plain": {}, "described": {"metadata": mine}, "empty": {"metadata": {}}}
+    for name, options in formats.items():
+        options = {**options, **common, "serialization_format": "cloudpickle"}
+        mlflow.sklearn.save_model(model, os.path.join(folder, name), **options)
+    example = {"input_example": inputs[:2], "serialization_format": "pickle"}
+    mlflow.sklearn.save_model(model, os.path.join(folder, "example"), **example, **common)
+    mlflow.pyfunc.save_model(os.path.join(folder, "wrapped"), python_model=Doubled(), pip_requirements=["numpy"])
+    names = [*formats, "example", "wrapped"]
+    if mlflow.__version__ >= "3":
+        mlflow.sklearn.save_model(model, os.path.join(folder, "skops"), serialization_format="skops", **common)
+        names.append("skops")
+    print(json.dumps({"names": names}))
+
+
+main(sys.argv[1])
