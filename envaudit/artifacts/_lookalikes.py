@@ -38,6 +38,8 @@ def name_lookalike(source: Source) -> str | None:
     if head[257:262] == b"ustar":
         return "a tar archive: unpack it and name the model file in it"
     lower = head[:512].lstrip().lower()
+    if lower.startswith(b"<?xml") and b"<pmml" in lower:
+        return "a PMML document, which is not read"
     if lower.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml", b"<error")):
         return "a web page or an error message of a server, not the model: download it again"
     if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 100 << 20 and head[9:10] in b'"} ':

@@ -116,6 +116,9 @@ def dumped(**options: Any) -> bytes:
 FILES |= {
     "npy": (BESIDE, npy()),
     "skops": (BESIDE, zipped(schema__json=b"{}")),
+    "PMML": (BESIDE, b'<?xml version="1.0"?>\n<PMML xmlns="http://www.dmg.org/PMML-4_4" version="4.4"/>'),
+    "CatBoost": (BESIDE, b"CBM1" + bytes(60)),
+    "TorchScript of torch 1.0": (BESIDE, zipped(**{"script/model__json": b"{}", "script/tensors/0": bytes(8)})),
     "frame in a zip": (BESIDE, zipped(frame__pkl=PICKLED)),
     "joblib": (BEHIND, dumped()),
     **{
