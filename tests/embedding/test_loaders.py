@@ -123,6 +123,13 @@ def test_command_line_tools(ending: str, command: list[str], pairs: dict[str, tu
     assert having == without
 
 
+def test_the_lzma_command_is_the_one_that_minds(pairs: dict[str, tuple[Path, Path]]) -> None:
+    """As docs/embedding.md says: behind the end of a .lzma file it wants nothing."""
+    if shutil.which("xz") is None:
+        pytest.skip("xz is not on this machine")
+    assert [said(path, "xz", "--format=lzma", "-t", "-S", ".lzma")[0] for path in pairs["lzma"]] == [0, 1]
+
+
 def test_an_archive_has_one_member_more(pairs: dict[str, tuple[Path, Path]]) -> None:
     without, having = (said(path, sys.executable, "-m", "zipfile", "-l")[1] for path in pairs["pt"])
     more = set(having.splitlines()) - set(without.splitlines())
