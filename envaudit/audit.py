@@ -48,26 +48,30 @@ def audit(
             given = (f"model://{folder}", serve, models)
             result = audit(*given, loader=loader, at_home=at_home, there=there, execute=execute)
         return mlflow.renamed(result, folder, train)
-    itself = carrier(train) if isinstance(train, str) else ()
-    named = models or [item.path for item in itself]
+    itself = carrier(train) if isinstance(train, str) else None
+    named = models or [item.path for item in itself or ()]
     if loader is not None:
         from envaudit.probing import check_loader
 
         check_loader(loader, named)
     elif not models:
-        loader = next((item.loader for item in itself if item.loader is not None), None)
+        loader = next((item.loader for item in itself or () if item.loader is not None), None)
     before = take(train, at_home) if isinstance(train, str) else train
     after = take(serve, there) if isinstance(serve, str) else serve
     if not named:
-        return comparison.compare(before, after)
+        result = comparison.compare(before, after)
+        if itself is None:
+            return result
+        why = f"{train}: names no model file that is read: only the environments were compared"
+        return result._replace(assumptions=(*result.assumptions, why))
     from envaudit import probing
 
     place = f"snapshot://{serve.target.reference}" if isinstance(serve, Snapshot) else serve
-    home = None if itself or not isinstance(train, str) else probing.Place(train, at_home, before)
+    home = None if itself is not None or not isinstance(train, str) else probing.Place(train, at_home, before)
     try:
         found = probing.audit(
             named, place, before, after,
-            loader=loader, options=there, home=home, execute=execute, digests=_checked(itself),
+            loader=loader, options=there, home=home, execute=execute, digests=_checked(itself or ()),
         )  # fmt: skip
     except UnreadFormatError as error:
         if models:
@@ -89,13 +93,13 @@ def _checked(models: Sequence[ModelFile]) -> dict[str, str]:
     return {path: f"own {carried.record.digest} {carried.record.size}"} if carried is not None and carried.bound else {}
 
 
-def carrier(target: str) -> tuple[ModelFile, ...]:
-    """The model that a target is, of a model folder those of its files that are loaded; nothing for other targets."""
+def carrier(target: str) -> tuple[ModelFile, ...] | None:
+    """The model that a target is, of a model folder those of its files that are loaded; None for other targets."""
     if target == HERE:
-        return ()
+        return None
     found, reference = resolve(target)
     if found.kind != _MODEL:
-        return ()
+        return None
     from envaudit import embedding
     from envaudit.embedding.mlflow_folder import ModelFile, model_files
 

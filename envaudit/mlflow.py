@@ -160,7 +160,7 @@ def renamed(result: Comparison, folder: str, uri: str) -> Comparison:
 
     def of(value: Any) -> Any:
         if isinstance(value, str):
-            return value.replace(folder, uri)
+            return value.replace(f"model://{folder}", uri).replace(folder, uri)
         if not isinstance(value, tuple):
             return value
         parts = map(of, value)

@@ -164,8 +164,9 @@ def _of_flavor(name: str, flavor: Json) -> Iterator[ModelFile]:
         value = flavor.get(key)
         if not isinstance(value, str) or "\0" in value:
             continue
-        if name == "pytorch" and key == "model_data":  # a folder; whole modules are stored
+        if name == "pytorch" and key == "model_data":  # a folder; whole modules are stored, or exported programs
             yield ModelFile(os.path.join(value, "model.pth"), "torch.load(weights_only=False)")
+            yield ModelFile(os.path.join(value, "model.pt2"))
         else:
             yield ModelFile(value)
 
