@@ -146,7 +146,12 @@ def use(scene: Scene) -> None:
     assert (scene.site / PACKAGE / "__pycache__").is_dir()
 
 
-@pytest.mark.parametrize("change", [settle, touch, copy, use])
+def write_log(scene: Scene) -> None:
+    """What a service leaves in its working directory, which is on its sys.path, is no module."""
+    (scene.site / "service.log").write_text("started\n")
+
+
+@pytest.mark.parametrize("change", [settle, touch, copy, use, write_log])
 def test_what_is_as_it_was_is_not_worked_out_again(change: Callable[[Scene], None], scene: Scene) -> None:
     before, recalled = scene.look()
     assert not recalled

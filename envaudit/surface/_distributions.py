@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from envaudit.needs import distribution_of
-from envaudit.surface.tree import Tree
+from envaudit.surface.tree import Tree, is_meant
 
 __all__ = ["Distribution", "Distributions", "normalised"]
 
@@ -59,7 +59,8 @@ class Distributions:
 
     def _is_module(self, name: str) -> bool:
         """Whether a tree has something of that name: to ask every distribution for one that nobody has is dear."""
-        return any(item.partition(".")[0] == name for tree in self._trees for item in tree.names("") or ())
+        entries = (item for tree in self._trees for item in tree.names("") or ())
+        return any(item.partition(".")[0] == name and is_meant(item) for item in entries)
 
     def of_module(self, module: str) -> Distribution | None:
         """The distribution that installed a top-level module. One named like the module need not be the one."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from envaudit.model import Json
-from envaudit.surface.tree import Stamp, Tree
+from envaudit.surface.tree import Stamp, Tree, is_meant
 
 _FILE: Final = "file"
 _FOLDER: Final = "folder"
@@ -115,6 +115,5 @@ class _Traced:
 
 def _digest(found: bytes | frozenset[str] | None) -> str | None:
     if isinstance(found, frozenset):
-        # That bytecode was written, by whoever imported it, changes nothing of what is there.
-        found = "\0".join(sorted(found - {"__pycache__"})).encode("utf-8", "surrogateescape")
+        found = "\0".join(sorted(filter(is_meant, found))).encode("utf-8", "surrogateescape")
     return None if found is None else hashlib.sha256(found).hexdigest()

@@ -6,7 +6,7 @@ import ast
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import zipfile
@@ -29,6 +29,8 @@ class Tree(Protocol):
         """The entries of a folder (``""``: the top); None where there is no such folder."""
 
 
+_MEANT: Final = (".py", ".pyc", ".so", ".dist-info", ".egg-info")
+
 Stamp = Callable[[str], "list[int] | None"]
 """Tells of a path what changes whenever the file or folder does, times of change (ns) last; None where it cannot."""
 
@@ -44,6 +46,12 @@ class ModuleFile(NamedTuple):
     """Of the source, the extension or the package's ``__init__``, within the tree; ``""`` where there is none."""
     portions: tuple[tuple[Tree, str], ...] = ()
     """A package's ``__path__``: the folders in which its submodules are looked for, in that order."""
+
+
+def is_meant(entry: str) -> bool:
+    """Whether an entry of a folder can be what a listing is searched for: a package, a module, or the metadata of a
+    distribution. A log that a service writes into its working directory, say, is none of these."""
+    return entry.endswith(_MEANT) or ("." not in entry and entry != "__pycache__")
 
 
 class FolderTree:
