@@ -41,13 +41,14 @@ def audit(
     Raises :class:`~envaudit.errors.EnvauditError` where a place cannot be looked at or a model file cannot be read.
     """
     at_home, there = at_home or Options(), there or Options()
-    if isinstance(train, str) and is_mlflow_uri(train):
+    uri = train.removeprefix("model://") if isinstance(train, str) else ""
+    if is_mlflow_uri(uri):
         from envaudit import mlflow
 
-        with mlflow.fetch(train, at_home) as folder:
+        with mlflow.fetch(uri, at_home) as folder:
             given = (f"model://{folder}", serve, models)
             result = audit(*given, loader=loader, at_home=at_home, there=there, execute=execute)
-        return mlflow.renamed(result, folder, train)
+        return mlflow.renamed(result, folder, uri)
     itself = carrier(train) if isinstance(train, str) else None
     named = models or [item.path for item in itself or ()]
     if loader is not None:

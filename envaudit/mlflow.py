@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final, TypeVar, cast
 
 from envaudit.embedding import _mlmodel, mlflow_folder
 from envaudit.embedding._embedding import Record
@@ -26,8 +26,9 @@ from envaudit.embedding._file import replace
 from envaudit.embedding._records import pretty
 from envaudit.errors import EmbeddingError, EnvauditError, MissingExtraError, TargetError
 from envaudit.evidence import Options
-from envaudit.model import Comparison, Json, Snapshot
+from envaudit.model import Json, Snapshot
 
+_Result = TypeVar("_Result")
 TAG: Final = "envaudit.snapshot"
 """Holds the summary; ``envaudit.snapshot.2-of-4`` is a part of the record."""
 TAG_LENGTH: Final = 5000
@@ -155,17 +156,12 @@ def _shown(text: str) -> str:
     return line if len(line) <= 400 else f"{line[:400]} ..."
 
 
-def renamed(result: Comparison, folder: str, uri: str) -> Comparison:
-    """A comparison that was made with the folder of :func:`fetch`, in words that hold when that is gone."""
-
-    def of(value: Any) -> Any:
-        if isinstance(value, str):
-            return value.replace(f"model://{folder}", uri).replace(folder, uri)
-        if not isinstance(value, tuple):
-            return value
-        parts = map(of, value)
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-
-    told = (result.findings, result.unknowns, result.assumptions, result.verdicts)
-    findings, unknowns, assumptions, verdicts = map(of, told)
-    return result._replace(findings=findings, unknowns=unknowns, assumptions=assumptions, verdicts=verdicts)
+def renamed(value: _Result, folder: str, uri: str) -> _Result:
+    """A result that was made with the folder of :func:`fetch`, in words that hold when that is gone: all texts in it
+    that name the folder name the URI."""
+    if isinstance(value, str):
+        return cast(_Result, value.replace(f"model://{folder}", uri).replace(folder, uri))
+    if not isinstance(value, tuple):
+        return value
+    parts = [renamed(item, folder, uri) for item in value]
+    return cast(_Result, type(value)(*parts) if hasattr(value, "_fields") else tuple(parts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from envaudit import embedding, store
 from envaudit.errors import ArtifactError, EmbeddingError
 from envaudit.reports import Shown
-from envaudit.take import resolve
+from envaudit.take import is_mlflow_uri, resolve
 
 
 def shown(path: str) -> Shown:
@@ -14,6 +14,11 @@ def shown(path: str) -> Shown:
     Raises :class:`~envaudit.errors.EnvauditError` where there is no snapshot in it, or a damaged one. One that
     belongs to other bytes is shown, and :attr:`Shown.error` says so.
     """
+    if is_mlflow_uri(path):
+        from envaudit.mlflow import fetch, renamed
+
+        with fetch(path) as folder:
+            return renamed(shown(folder), folder, path)
     kind = resolve(path)[0].kind if not embedding.is_model_folder(path) else "model"
     if kind == "snapshot":
         return Shown(path, store.read(path))
@@ -39,6 +44,11 @@ def _summary(model: str) -> str:
     from envaudit import artifacts
     from envaudit.artifacts.summary import summarize
 
+    if embedding.is_model_folder(model):
+        from envaudit.embedding.mlflow_folder import model_files
+
+        files = [item.path for item in model_files(model)]
+        return _summary(files[0]) if files else "MLmodel names no model file that is read"
     try:
         return summarize(artifacts.read(model))
     except ArtifactError as error:
