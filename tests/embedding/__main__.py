@@ -44,8 +44,8 @@ def tables(found: list[Load]) -> Iterator[str]:
     possible = [load for load in found if load.possible]
     equal = [load for load in possible if load.equal]
     same = [load for load in found if not load.possible and load.equal]
-    yield f"{len(files):,} files, {len(loaders)} environments, {len(found):,} loads, each of the file without a"
-    yield "snapshot, with one, and with one and a sample."
+    yield f"{len(files):,} files, {len(loaders)} environments, {len(found):,} loads, each three times: of the file"
+    yield "without a snapshot, with one, and with one and a sample."
     yield ""
     yield f"- Of {len(possible):,} loads that succeed without, **{len(equal):,}** succeed with it and answer the same."
     yield f"- Of {len(found) - len(possible):,} that fail without, {len(same):,} fail with it, by the same error."
@@ -55,6 +55,9 @@ def tables(found: list[Load]) -> Iterator[str]:
     for where in sorted({load.made.where for load in found}):
         some = [load for load in possible if load.made.where == where]
         yield f"| {where} | {len(some):,} | {sum(load.equal for load in some):,} |"
+    yield ""
+    yield "Rows: the version that wrote; columns: the one that loaded. Loads with a snapshot that answer the same, of"
+    yield "the loads that succeed without; –: none does."
     for family, (package, what) in FAMILIES.items():
         yield ""
         yield from _table(family, package, what, [load for load in found if load.made.family == family])
@@ -66,8 +69,7 @@ def _table(family: str, package: str, what: str, found: list[Load]) -> Iterator[
         cells[_label(load.made.writer, family, package), _label(load.loader, family, package)].append(load)
     rows = sorted({row for row, _ in cells}, key=_order)
     columns = sorted({column for row, column in cells if any(load.possible for load in cells[row, column])}, key=_order)
-    yield f"**{what}.** Rows: the {package} that wrote; columns: the one that loaded. Loads with a snapshot that answer"
-    yield "the same, of the loads that succeed without; –: none does."
+    yield f"**{what}**, by {package}:"
     yield ""
     yield f"| {package} | {' | '.join(columns)} |"
     yield "|---" * (len(columns) + 1) + "|"

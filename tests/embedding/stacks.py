@@ -39,7 +39,7 @@ STACKS = (
     Stack("3.13", NEWEST),
 )
 """All that the table in docs/embedding.md is of. numpy 2 writes names that numpy 1 lacks, and both are there."""
-FEW = tuple(STACKS[index] for index in (0, 2, 5, 9, 10))
+FEW = tuple(STACKS[index] for index in (0, 2, 9, 10))
 """Those of the tests."""
 OLD_JOBLIB = Stack("3.8", "joblib==0.14.1")
 """Runs under Python 2.7 as well, and nothing of it has to be compiled."""

@@ -288,6 +288,17 @@ def test_extended_attributes_are_kept(tmp_path: Path) -> None:
     assert os.getxattr(path, "user.origin") == b"training"
 
 
+@pytest.mark.parametrize("data", [PICKLED, dumped(), dumped(protocol=0)], ids=["pickle", "joblib", "protocol 0"])
+def test_a_record_that_is_not_whole_is_no_matter_to_loaders(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(data)
+    embedding.write(str(path), record(3))
+    whole = path.read_bytes()
+    load = pickle.loads if data is PICKLED else lambda given: joblib.load(io.BytesIO(given))
+    for size in range(len(data), len(whole)):
+        assert load(whole[:size])["numbers"] == VALUE["numbers"]
+
+
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(EmbeddingError, match="name the model file in it"):
         embedding.find(str(tmp_path))

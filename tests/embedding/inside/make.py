@@ -11,7 +11,6 @@ from __future__ import print_function
 
 import bz2
 import collections
-import datetime
 import decimal
 import gzip
 import json
@@ -21,12 +20,12 @@ import sys
 
 PLAIN = collections.OrderedDict(
     [
-        (u"name", u"forest \u00e4"), ("numbers", [1, -2.5, 10**30, None, True, float("inf")]), ("bytes", b"\x80\x03C"),
-        ("made", (datetime.datetime(2026, 1, 2, 3, 4), decimal.Decimal("1.25"), set([1, 2]), 2j)),
+        (u"name", u"forest \u00e4"), ("numbers", [1, -2.5, 10**30, None, True, float("inf")]), ("bytes", b"bytes"),
+        ("made", (decimal.Decimal("1.25"), set([1, 2]), 2j)),
         ("text", u"envaudit record " * 500),
     ]
 )  # fmt: skip
-"""Nothing in it is younger than Python 2.7."""
+"""Nothing in it is younger than Python 2.7, or read otherwise by Python 3."""
 FOLDER = sys.argv[1]
 
 
