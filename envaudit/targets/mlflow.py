@@ -16,7 +16,7 @@ def gather(reference: str, request: Request, options: Options) -> Snapshot:
     with fetch(reference, options) as folder:
         if embedding.find(folder) is None:
             raise EmbeddingError(
-                f"{folder}: carries no snapshot: log it with metadata=envaudit.metadata(), or train with "
+                f"{folder}: carries no snapshot: log it with metadata=envaudit.mlflow.metadata(), or train with "
                 "ENVAUDIT_MLFLOW=1 set (docs/mlflow.md)"
             )
         return embedding.read(folder).record.snapshot
