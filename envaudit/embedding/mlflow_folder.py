@@ -1,7 +1,7 @@
 """MLflow model folders: in a file ``envaudit.json`` beside MLmodel, which names it in its metadata.
 
-Where the training code gave ``metadata=envaudit.mlflow.metadata()`` to ``log_model`` or ``save_model``, the record rides in
-MLmodel itself. MLflow wrote the model's files after that, so it is tied to none of them.
+Where the training code gave ``metadata=envaudit.mlflow.metadata()`` to ``log_model`` or ``save_model``, the record
+rides in MLmodel itself. MLflow wrote the model's files after that, so it is tied to none of them.
 
 The record is tied to the files that hold the model. Those that MLflow writes anew in a finished folder are left out:
 ``MLmodel`` (``mlflow.models.set_signature``), ``registered_model_meta`` (downloads from the registry), ``conda.yaml``
