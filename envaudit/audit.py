@@ -13,7 +13,7 @@ from envaudit import comparison
 from envaudit.errors import UnreadFormatError
 from envaudit.evidence import Options
 from envaudit.model import Comparison, Snapshot
-from envaudit.take import HERE, is_mlflow_uri, resolve, take
+from envaudit.take import HERE, Look, is_mlflow_uri, look, resolve
 
 if TYPE_CHECKING:
     from envaudit.embedding.mlflow_folder import ModelFile
@@ -57,10 +57,10 @@ def audit(
         check_loader(loader, named)
     elif not models:
         loader = next((item.loader for item in itself or () if item.loader is not None), None)
-    before = take(train, at_home) if isinstance(train, str) else train
-    after = take(serve, there) if isinstance(serve, str) else serve
+    before = look(train, at_home) if isinstance(train, str) else Look(train)
+    after = look(serve, there) if isinstance(serve, str) else Look(serve)
     if not named:
-        result = comparison.compare(before, after)
+        result = comparison.compare(before.snapshot, after.snapshot)
         if itself is None:
             return result
         why = f"{train}: names no model file that is read: only the environments were compared"
@@ -77,9 +77,9 @@ def audit(
     except UnreadFormatError as error:
         if models:
             raise
-        result = comparison.compare(before, after)
+        result = comparison.compare(before.snapshot, after.snapshot)
         return result._replace(assumptions=(*result.assumptions, f"{error}: only the environments were compared"))
-    return comparison.compare(before, after, found)
+    return comparison.compare(before.snapshot, after.snapshot, found)
 
 
 def _checked(models: Sequence[ModelFile]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from envaudit.evidence import MIB, Options
 from envaudit.model import LOADERS, Json, Snapshot, TargetInfo, Verdict
 from envaudit.needs import Needs, distribution_of
 from envaudit.reports import Probe, Probed, Search
-from envaudit.take import resolve, take
+from envaudit.take import Look, look, resolve
 
 if TYPE_CHECKING:
     from envaudit.prediction.world import World
@@ -74,12 +74,12 @@ class File:
 class Place:
     """A target that is opened when the first file could be read, and then serves all of them."""
 
-    def __init__(self, target: str, options: Options, taken: Snapshot | None = None) -> None:
-        """``taken`` is the target's snapshot where it was taken already: some can be read only once."""
+    def __init__(self, target: str, options: Options, look: Look | None = None) -> None:
+        """``look`` is what a look at the target gave where there was one already: some can be read only once."""
         self.target = target
         self.options = options
         self.kind = resolve(target)[0].kind
-        self._taken = taken
+        self._look = look
         self._surface: Surface | None = None
         self._world: World | None = None
 
@@ -91,8 +91,8 @@ class Place:
     @property
     def info(self) -> TargetInfo:
         """What it is: of a saved snapshot, once it was read, the place that it was taken of, for that is mended."""
-        if self.kind == "snapshot" and self._taken is not None:
-            return self._taken.target
+        if self.kind == "snapshot" and self._look is not None:
+            return self._look.snapshot.target
         return TargetInfo(self.kind, self.name)
 
     def foretell(self, file: File, train: Mapping[str, str] | None) -> verdicts.Kept:
@@ -149,10 +149,11 @@ class Place:
 
             self.options.progress(f"looking at {self.name}")
             if self.kind == "snapshot" or self.info.declared:
-                self._taken = self._taken or take(self.target, self.options)
-                self._surface = of_snapshot(self._taken)
+                self._look = self._look or look(self.target, self.options)
+                self._surface = of_snapshot(self._look.snapshot)
             else:
-                self._surface = open_surface(self.target, self.options)
+                evidence = None if self._look is None else self._look.evidence
+                self._surface = open_surface(self.target, self.options, evidence=evidence)
         return self._surface
 
 
@@ -165,7 +166,7 @@ def probe(
     execute: Execute | None = None,
     options: Options | None = None,
     train: Mapping[str, str] | None = None,
-    taken: Snapshot | None = None,
+    seen: Look | None = None,
     whole: bool = False,
     find: str | None = None,
     training: Training | None = None,
@@ -175,16 +176,16 @@ def probe(
 
     ``loader`` is the call that will read them (default: by the file); ``correct`` imports there what they name,
     ``execute`` really loads them there; ``train`` maps distributions to their versions in training (default: by the
-    snapshot that a file carries), ``taken`` is a snapshot of the target. ``find`` names a distribution whose releases
-    are searched for some with which the files would work there. With ``training``, what is predicted to fail there too
-    is no reason. ``digests`` maps files to what stands for their own bytes, where these were read already.
+    snapshot that a file carries), ``seen`` is what a look at the target gave. ``find`` names a distribution whose
+    releases are searched for some with which the files would work there. With ``training``, what is predicted to fail
+    there too is no reason. ``digests`` maps files to what stands for their own bytes, where these were read already.
 
     Raises :class:`~envaudit.errors.ArtifactError` where the only file cannot be read; of several the others go on,
     unless all are wanted (``whole``).
     """
     check_loader(loader, models)
     options = options or Options()
-    place = None if target is None else Place(target, options, taken)
+    place = None if target is None else Place(target, options, seen)
     finder = None
     if find is not None:
         if place is None:
@@ -291,8 +292,8 @@ def _no_way_out(search: Search) -> str:
 def audit(
     models: Sequence[str],
     target: str,
-    train: Snapshot,
-    serve: Snapshot,
+    train: Look,
+    serve: Look,
     *,
     loader: str | None = None,
     options: Options | None = None,
@@ -300,23 +301,23 @@ def audit(
     digests: Mapping[str, str] | None = None,
     execute: Execute | None = None,
 ) -> tuple[Model, ...]:
-    """The verdicts on model files that a comparison of two snapshots takes into account; ``target`` is serving's.
+    """The verdicts on model files that a comparison of two looks takes into account; ``target`` is serving's.
 
     ``home`` is training's place, where more of it is at hand than its snapshot; ``digests`` and ``execute`` as in
     :func:`probe`.
     """
     from envaudit.training import Training
 
-    home = home or Place(f"snapshot://{train.target.reference}", options or Options(), train)
+    home = home or Place(f"snapshot://{train.snapshot.target.reference}", options or Options(), train)
     closed = "no package index is asked from within a process" if options is not None and options.in_process else ""
-    training = Training(home, train, closed)
+    training = Training(home, train.snapshot, closed)
     found = probe(
-        models, target, loader=loader, options=options, train=train.versions(), taken=serve, whole=True,
+        models, target, loader=loader, options=options, train=train.snapshot.versions(), seen=serve, whole=True,
         training=training, digests=digests, execute=execute,
     )  # fmt: skip
 
     def told(model: str) -> tuple[str, ...]:
-        return (*found.assumptions, *_replaced(model, train), *training.told.get(model, ()))
+        return (*found.assumptions, *_replaced(model, train.snapshot), *training.told.get(model, ()))
 
     return tuple(
         Model(item.verdict, frozenset(item.needs["packages"]), told(item.artifact))

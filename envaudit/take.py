@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import cast
+from typing import NamedTuple, cast
 
 from envaudit import registry
 from envaudit.errors import TargetError, UsageError
@@ -19,7 +19,20 @@ HERE = "here://"
 """The default target: the environment that envaudit is started in."""
 
 
+class Look(NamedTuple):
+    """What one look at a target gave."""
+
+    snapshot: Snapshot
+    evidence: Evidence | None = None
+    """What was gathered; None where a saved snapshot was read."""
+
+
 def take(text: str = HERE, options: Options | None = None) -> Snapshot:
+    """The snapshot of a target; raises what :func:`look` does."""
+    return look(text, options).snapshot
+
+
+def look(text: str = HERE, options: Options | None = None) -> Look:
     """Look at a target (or read a saved snapshot).
 
     Raises :class:`~envaudit.errors.TargetError` where the text names nothing, could be two things, or the place
@@ -33,11 +46,11 @@ def take(text: str = HERE, options: Options | None = None) -> Snapshot:
     if target.kind in ("snapshot", "model", "requirements", "pylock") and options.python is not None:
         raise UsageError(f"{text}: --python chooses an interpreter in a live place; a {target.kind} file has none")
     if target.kind in ("snapshot", "model"):
-        return cast(Snapshot, target.gather(reference, Request(), options))
+        return Look(cast(Snapshot, target.gather(reference, Request(), options)))
     collectors = cast("list[Collector]", list(registry.load("collectors", "COLLECTOR").values()))
     evidence = cast(Evidence, target.gather(reference, everything(collectors), options))
     components, gaps = interpreted(evidence, lambda: interpret(evidence, collectors))
-    return Snapshot(TargetInfo(target.kind, reference, evidence.environment), components, gaps)
+    return Look(Snapshot(TargetInfo(target.kind, reference, evidence.environment), components, gaps), evidence)
 
 
 def everything(collectors: Iterable[Collector] | None = None) -> Request:

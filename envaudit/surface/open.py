@@ -35,8 +35,9 @@ def open_surface(
     *,
     python: tuple[int, int] | None = None,
     index: Index | None = None,
+    evidence: Evidence | None = None,
 ) -> Surface:
-    """The surface of a target, written as for :func:`envaudit.take.take`.
+    """The surface of a target, written as for :func:`envaudit.take.take`. ``evidence`` is what a look at it gave.
 
     For a lockfile or a snapshot ``python`` says for which Python it is to be read (default: what it says itself, else
     an assumption that :attr:`Surface.assumptions` tells), and ``index`` which package index is asked.
@@ -47,7 +48,7 @@ def open_surface(
     target, reference = resolve(text)
     where = reference or "this environment"
     if target.kind in LOCAL:
-        asked = cast(Evidence, target.gather(reference, Request(), options._replace(pip=False)))
+        asked = evidence or cast(Evidence, target.gather(reference, Request(), options._replace(pip=False)))
         trees = [local_tree(entry) for entry in dict.fromkeys(asked.interpreter["path"])]
         # Import hooks come last: they are asked only where sys.path has nothing.
         trees += filter(None, [editable(tree) for tree in trees])
@@ -60,7 +61,8 @@ def open_surface(
             return cast(Evidence, target.gather(reference, request, options))
 
         # Where files are read, the same request as the snapshot's: the layers need not be gone through again.
-        first = ask(everything() if options.static or target.kind in _STATIC else FIRST)
+        static = options.static or target.kind in _STATIC
+        first = (evidence or ask(everything())) if static else ask(FIRST)
         if "interpreter" not in first.offers:
             raise TargetError(f"{where}: {first.unseen}")
         far = Remote(first, ask) if first.tree is None else Image(first.tree, first.interpreter["path"])
