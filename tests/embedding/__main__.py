@@ -1,4 +1,7 @@
-"""Print how many files with a snapshot were loaded by which loaders, or put it into docs/embedding.md."""
+"""Print how many files with a snapshot were loaded by which loaders, or put it into docs/embedding.md.
+
+python -m tests.embedding [loaders] [models] [--write]
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import envaudit
-from tests.embedding import loads, stacks
+from tests.embedding import loads, models, stacks
 from tests.embedding.loads import Load, Made
 from tests.embedding.stacks import Place
 
 PAGE = Path(__file__).parents[2] / "docs/embedding.md"
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+MARKS = ("<!-- {}: begin -->\n", "<!-- {}: end -->\n")
 FAMILIES = {
     "pickle": ("Python", "`pickle.dump` of protocols 0 to 5, plain, gzip, bz2, xz, lzma"),
     "joblib": ("joblib", "`joblib.dump`, plain and compressed, with and without arrays"),
@@ -91,23 +94,32 @@ def _order(label: str) -> list[int]:
     return [int(number) for number in re.findall("[0-9]+", label)]
 
 
-def main() -> int:
-    """Exit 1 where a snapshot makes a difference."""
+def loaders(folder: Path) -> tuple[str, bool]:
+    """The table of the loaders, and whether a snapshot makes no difference to any."""
     found: list[Load] = []
-    groups = ([place for place in map(stacks.place, stacks.STACKS) if place], stacks.torches())
-    for places in groups:
-        with tempfile.TemporaryDirectory() as folder:
-            found += measured(places, Path(folder))
-    text = "\n".join(tables(found)) + "\n"
-    if "--write" in sys.argv[1:]:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}{text}{END}{rest.partition(END)[2]}")
-    else:
-        print(text)
+    for group in ([place for place in map(stacks.place, stacks.STACKS) if place], stacks.torches()):
+        found += measured(group, folder / str(len(found)))
     different = [load for load in found if not load.equal]
     for load in different:
         print(f"{load.made.writer.name}: {load.made.name}: {load.way} in {load.loader.name}", file=sys.stderr)
-    return 1 if different else 0
+    return "\n".join(tables(found)) + "\n", not different
+
+
+def main() -> int:
+    """Exit 1 where a snapshot makes a difference."""
+    parts = {"loaders": loaders, "models": models.table}
+    right = True
+    for name in [name for name in sys.argv[1:] if name in parts] or parts:
+        with tempfile.TemporaryDirectory() as folder:
+            text, same = parts[name](Path(folder))
+        right &= same
+        if "--write" in sys.argv[1:]:
+            begin, end = (mark.format(name) for mark in MARKS)
+            before, _, rest = PAGE.read_text().partition(begin)
+            PAGE.write_text(f"{before}{begin}{text}{end}{rest.partition(end)[2]}")
+        else:
+            print(text)
+    return 0 if right else 1
 
 
 if __name__ == "__main__":
