@@ -1,8 +1,8 @@
 """Snapshots of models that MLflow keeps: given to it when a model is logged, and fetched from it by a model's URI.
 
     >>> mlflow.sklearn.log_model(model, name="fraud", metadata=envaudit.mlflow.metadata())
-    >>> with envaudit.mlflow.fetch("models:/fraud/1") as folder:
-    ...     envaudit.embedding.find(folder).record.snapshot
+    >>> with fetch("models:/fraud/1") as folder:
+    ...     embedding.read(folder).record.snapshot
 
 How the pieces behave in which MLflow is said in docs/mlflow.md. MLflow itself is started only to fetch, in a process of
 its own: it takes seconds to import, logs as it likes, and waits minutes for a server that does not answer.
@@ -90,14 +90,16 @@ def of_tags(found: Mapping[str, str], where: str) -> Record | None:
 
 @contextmanager
 def fetch(uri: str, options: Options | None = None) -> Iterator[str]:
-    """The model folder that a URI names, in a temporary folder that is removed afterwards.
+    """The model folder that a URI names, with the snapshot that the model carries, in a temporary place that is removed
+    afterwards.
 
     MLflow names a model ``models:/NAME/VERSION``, ``models:/NAME@ALIAS``, ``models:/m-ID`` or ``runs:/ID/PATH``.
-    A snapshot that only the tags of the model, or of its run, hold is written into it. Which server is asked says
-    MLFLOW_TRACKING_URI, as for MLflow itself.
+    A snapshot that only the tags of the model, or of its run, hold is written into the folder. Which server is asked
+    says MLFLOW_TRACKING_URI, as for MLflow itself.
 
     Raises :class:`~envaudit.errors.TargetError` where there is no such model, it is none, or the server does not
-    answer; :class:`~envaudit.errors.MissingExtraError` where MLflow is not installed.
+    answer; :class:`~envaudit.errors.EmbeddingError` where it carries no snapshot;
+    :class:`~envaudit.errors.MissingExtraError` where MLflow is not installed.
     """
     options = options or Options()
     options.progress(f"fetching {uri} through MLflow")
@@ -109,8 +111,12 @@ def fetch(uri: str, options: Options | None = None) -> Iterator[str]:
         try:
             if mlflow_folder.read(folder) is None:
                 record = of_tags(reply["tags"], uri)
-                if record is not None:
-                    replace(os.path.join(folder, mlflow_folder.FILE), pretty(record))
+                if record is None:
+                    raise EmbeddingError(
+                        f"{uri}: carries no snapshot: log it with metadata=envaudit.mlflow.metadata(), or train "
+                        "with ENVAUDIT_MLFLOW=1 set (docs/mlflow.md)"
+                    )
+                replace(os.path.join(folder, mlflow_folder.FILE), pretty(record))
             yield folder
         except EnvauditError as error:
             error.args = (str(error).replace(folder, uri),)  # nobody knows the temporary folder

@@ -3,7 +3,6 @@ the name that MLflow knows it by, and the snapshot of its training that it carri
 
 from __future__ import annotations
 
-from envaudit.errors import EmbeddingError
 from envaudit.evidence import Options, Request, Target
 from envaudit.model import Snapshot
 
@@ -14,11 +13,6 @@ def gather(reference: str, request: Request, options: Options) -> Snapshot:
     from envaudit.mlflow import fetch
 
     with fetch(reference, options) as folder:
-        if embedding.find(folder) is None:
-            raise EmbeddingError(
-                f"{folder}: carries no snapshot: log it with metadata=envaudit.mlflow.metadata(), or train with "
-                "ENVAUDIT_MLFLOW=1 set (docs/mlflow.md)"
-            )
         return embedding.read(folder).record.snapshot
 
 

@@ -128,22 +128,17 @@ def logged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_a_logged_model_is_found_with_its_snapshot_by_its_uris(logged: Logged, tmp_path: Path) -> None:
     ways = logged.ways
-    wanted: dict[str, bool | None] = {ways["hook"]["uris"]["run"]: False}
+    pickled, skops = ["model.pkl"], ["model.skops" if logged.release == "3" else "model.pkl"]
+    wanted = {ways["hook"]["uris"]["run"]: pickled}
     if logged.kind != "sqlite":
-        wanted[ways["line"]["uris"]["version"]] = False
+        wanted[ways["line"]["uris"]["version"]] = skops
     if logged.kind == "server":  # MLflow tells them apart before it asks a store
-        more = [ways["line"]["uris"]["alias"], ways["hook"]["uris"]["version"], ways["hook"]["uris"]["logged"]]
-        wanted |= dict.fromkeys([*more, ways["hook"]["uris"]["wrapped"]], False)
-        wanted[ways["neither"]["uris"]["version"]] = None
+        wanted |= {ways["line"]["uris"]["alias"]: skops, ways["hook"]["uris"]["version"]: pickled}
+        wanted |= {ways["hook"]["uris"]["logged"]: pickled, ways["hook"]["uris"]["wrapped"]: ["python_model.pkl"]}
     environ = {"MLFLOW_TRACKING_URI": logged.store, "TMPDIR": str(tmp_path)}
     found = script(logged.release, "fetch.py", *wanted, env=environ)
-    assert {uri: item["bound"] for uri, item in found.items()} == wanted
-    mlflow = {"3": "3.17.2", "2": "2.9.2"}[logged.release]
-    assert {item["mlflow"] for item in found.values() if item["bound"] is not None} == {mlflow}
-    for uri, item in found.items():
-        files = {"wrapped": ["python_model.pkl"], "3": ["model.skops"], "2": ["model.pkl"]}
-        which = "wrapped" if uri.endswith("wrapped") else logged.release if item["bound"] is None else "2"
-        assert item["files"] == files[which]
+    version = {"3": "3.17.2", "2": "2.9.2"}[logged.release]
+    assert found == {uri: {"bound": False, "mlflow": version, "files": files} for uri, files in wanted.items()}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -162,12 +157,13 @@ def test_logging_is_the_same_with_the_snapshot_in_either_way_and_where_it_fails(
 @pytest.mark.parametrize("logged", ["3-server"], indirect=True)
 def test_one_uri_and_one_place_are_all_that_a_comparison_needs(logged: Logged) -> None:
     uri = logged.ways["hook"]["uris"]["version"]
-    done = run("3", "-m", "envaudit", "compare", uri, str(place("3")), env={"MLFLOW_TRACKING_URI": logged.store})
+    environ = {"MLFLOW_TRACKING_URI": logged.store}
+    done = run("3", "-m", "envaudit", "verify", uri, env=environ)
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"{uri}/model.pkl loads" in " ".join(done.stdout.split())
+    assert f"{uri}/model.pkl loads and predicts" in " ".join(done.stdout.split())
     other = environment("scikit-learn==1.2.2", "numpy==1.26.4", "scipy==1.13.1", python=PYTHON)
     options = ("--format", "json", "--loader", "pickle.load")
-    done = run("3", "-m", "envaudit", "compare", uri, str(other), *options, env={"MLFLOW_TRACKING_URI": logged.store})
+    done = run("3", "-m", "envaudit", "compare", uri, str(other), *options, env=environ)
     assert (done.returncode, done.stderr) == (1, "")
     assert [item["artifact"] for item in json.loads(done.stdout)["verdicts"]] == [f"{uri}/model.pkl"]
     assert "/model/" not in done.stdout, "the temporary folder is nobody's business"

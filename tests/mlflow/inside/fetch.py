@@ -11,12 +11,10 @@ from envaudit.embedding.mlflow_folder import model_files
 
 def fetched(uri):
     with envaudit.mlflow.fetch(uri) as folder:
+        found = embedding.read(folder)
         files = [os.path.basename(item.path) for item in model_files(folder)]
-        found = embedding.find(folder)
-        if found is None:
-            return {"bound": None, "files": files}
-        distributions = found.record.snapshot.of("distribution")
-        return {"bound": found.bound, "files": files, "mlflow": distributions["mlflow"].version}
+        mlflow = found.record.snapshot.of("distribution")["mlflow"].version
+        return {"bound": found.bound, "mlflow": mlflow, "files": files}
 
 
 print(json.dumps({uri: fetched(uri) for uri in sys.argv[1:]}))

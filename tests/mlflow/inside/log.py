@@ -23,7 +23,7 @@ class Doubled(mlflow.pyfunc.PythonModel):
 
 def log(way, model, inputs):
     name = {"name": "model"} if NEW else {"artifact_path": "model"}
-    formats = {"serialization_format": "cloudpickle"} if not NEW or way != "neither" else {}
+    formats = {} if NEW and way == "line" else {"serialization_format": "cloudpickle"}
     metadata = envaudit.mlflow.metadata() if way == "line" else None
     with mlflow.start_run() as run:
         mlflow.log_input(mlflow.data.from_numpy(inputs))
