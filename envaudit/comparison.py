@@ -134,7 +134,7 @@ def _attributes(left: Component, right: Component, covered: set[Key], one_sided:
         if before == after or (one_sided and None in (before, after)):
             continue
         if isinstance(before, dict) and isinstance(after, dict):
-            for path, old, new in _nested(before, after):
+            for path, old, new in _nested(_comparable(before), _comparable(after)):
                 yield Drift(kind, name, f"{attribute}.{path}", old, new)
         elif _comparable(before) != _comparable(after):
             yield Drift(kind, name, attribute, before, after)
@@ -149,17 +149,11 @@ def _comparable(value: Json) -> Json:
     return value
 
 
-def _nested(before: dict[str, Json], after: dict[str, Json]) -> Iterator[tuple[str, Json, Json]]:
-    """The leaves in which two unequal structures differ, found by deepdiff."""
-    # Imported only here: it costs several Python start-ups, and most differences are plain values.
-    from deepdiff import DeepDiff
-    from deepdiff.helper import notpresent
-
-    tree = DeepDiff(_comparable(before), _comparable(after), view="tree", verbose_level=2, threshold_to_diff_deeper=0)
-    found = []
-    for changes in tree.values():
-        for change in changes:
-            path = ".".join(str(part) for part in change.path(output_format="list"))
-            old, new = (None if side is notpresent else side for side in (change.t1, change.t2))
-            found.append((path, old, new))
-    yield from sorted(found, key=lambda item: item[0])
+def _nested(before: dict[str, Json], after: dict[str, Json], path: str = "") -> Iterator[tuple[str, Json, Json]]:
+    """Dotted path and both values of the leaves in which two structures differ; a list is one leaf."""
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _nested(old, new, f"{path}{key}.")
+        elif old != new:
+            yield f"{path}{key}", old, new

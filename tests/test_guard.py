@@ -66,3 +66,24 @@ def test_no_program_is_started_that_a_snapshot_would_start(model: Path, tmp_path
     assert "it is not started from within a process" in python(gaps, str(model), cwd=tmp_path, path=f"{programs}:")
     python("import envaudit; envaudit.snapshot()", cwd=tmp_path, path=f"{programs}:")
     assert (tmp_path / "started").exists()
+
+
+ELSEWHERE = """
+import sys
+import envaudit
+taken = envaudit.snapshot()
+for component in taken.of("distribution").values():
+    if "source" in component.attributes:
+        component.attributes["source"] = {**component.attributes["source"], "where": "file:///elsewhere"}
+        envaudit.embed(sys.argv[1], taken)
+        print(component.name)
+"""
+
+
+def test_no_library_of_models_is_imported_whatever_differs(model: Path) -> None:
+    """What tells structures apart may not bring numpy in, which the service has to import by itself."""
+    assert "envaudit" in python(ELSEWHERE, str(model), cwd=model.parent)
+    said = python(f"{SERVE}print(*sys.modules)", str(model), cwd=model.parent)
+    heavy = set("numpy pandas joblib sklearn scipy docker rich typer click pydantic requests deepdiff".split())
+    assert said.startswith(("yes", "EA"))
+    assert not heavy & set(said.split())
