@@ -173,7 +173,8 @@ def _suited(path: str) -> Embedding | None:
     from envaudit import artifacts
 
     try:
-        needs = artifacts.read(path)
+        with opened(path):  # nobody writes meanwhile
+            needs = artifacts.read(path)
     except UnreadFormatError:
         return None
     except ArtifactError:

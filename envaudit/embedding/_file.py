@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
@@ -21,6 +22,9 @@ HEAD: Final = 64
 """Bytes of the start of a file that an embedding is told by."""
 LARGE: Final = 64 << 20
 """Bytes of a file from which on it is not copied where writing at its end will do."""
+_TRIES: Final = 500
+_PAUSE: Final = 0.01
+"""Seconds between two tries to read a file that is being written."""
 _NO_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 """What file systems answer that know no locks (NFS without lockd, some of FUSE)."""
 
@@ -129,25 +133,30 @@ def cut_off(path: str, start_of: Callable[[File], int | None]) -> bool:
 
 @contextmanager
 def opened(path: str, *, writable: bool = False) -> Iterator[File]:
-    """A model file; who writes has it for himself until he is done.
+    """A model file; who writes has it for himself until he is done, and who reads waits for him.
 
     Raises :class:`~envaudit.errors.EmbeddingError` where it is no file, or cannot be read or written.
     """
     descriptor, locked = -1, False
     try:
-        while True:
-            descriptor = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise EmbeddingError(f"{path}: not a regular file")
-            if not writable:
-                break
-            locked = _lock(descriptor)
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                break
-            os.close(descriptor)  # somebody else has put another file in its place meanwhile
-            descriptor = -1
-        state = os.fstat(descriptor)
-        yield File(path, descriptor, state.st_size, state.st_mtime_ns, locked)
+        try:
+            while True:
+                descriptor = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK)
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise EmbeddingError(f"{path}: not a regular file")
+                if not writable:
+                    _wait(descriptor)
+                    break
+                locked = _lock(descriptor)
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    break
+                os.close(descriptor)  # somebody else has put another file in its place meanwhile
+                descriptor = -1
+            state = os.fstat(descriptor)
+            yield File(path, descriptor, state.st_size, state.st_mtime_ns, locked)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
     except OSError as error:
         what = "written" if writable else "read"
         raise EmbeddingError(f"{path}: cannot be {what}: {error.strerror or error}") from None
@@ -155,10 +164,25 @@ def opened(path: str, *, writable: bool = False) -> Iterator[File]:
         if descriptor >= 0:
             raise
         raise EmbeddingError(f"{path!r}: cannot be read: {error}") from None
-    finally:
-        if descriptor >= 0:
-            with suppress(OSError):
-                os.close(descriptor)
+
+
+def _wait(descriptor: int) -> None:
+    """Wait until nobody writes into a file, which only large ones are; a few seconds at most: a lock is held by whoever
+    likes, and a service must not hang for it."""
+    tries = _TRIES if os.fstat(descriptor).st_size > LARGE else 0
+    with suppress(OSError):
+        while tries and not _is_free(descriptor):
+            time.sleep(_PAUSE)
+            tries -= 1
+
+
+def _is_free(descriptor: int) -> bool:
+    """Take a lock that readers share, if nobody writes. Raises OSError where there are no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _lock(descriptor: int) -> bool:
