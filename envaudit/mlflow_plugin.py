@@ -27,7 +27,8 @@ class RunContext:
     def tags(self) -> dict[str, str]:
         """The tags of a snapshot of this environment, taken once for as long as nothing is installed."""
         try:
-            folders = (entry for entry in sys.path if os.path.isdir(entry))
+            own = (sys.path[0], os.getcwd())  # here the training run writes
+            folders = (entry for entry in sys.path if os.path.isdir(entry) and entry not in own)
             return dict(_tags(tuple((entry, os.stat(entry).st_mtime_ns) for entry in folders)))
         except Exception as error:
             import warnings
