@@ -59,27 +59,26 @@ def audit(
         loader = next((item.loader for item in itself or () if item.loader is not None), None)
     before = look(train, at_home) if isinstance(train, str) else Look(train)
     after = look(serve, there) if isinstance(serve, str) else Look(serve)
-    if not named:
-        result = comparison.compare(before.snapshot, after.snapshot)
-        if itself is None:
-            return result
-        why = f"{train}: names no model file that is read: only the environments were compared"
-        return result._replace(assumptions=(*result.assumptions, why))
-    from envaudit import probing
+    found: tuple[comparison.Model, ...] = ()
+    why = ""
+    if named:
+        from envaudit import probing
 
-    place = f"snapshot://{serve.target.reference}" if isinstance(serve, Snapshot) else serve
-    home = None if itself is not None or not isinstance(train, str) else probing.Place(train, at_home, before)
-    try:
-        found = probing.audit(
-            named, place, before, after,
-            loader=loader, options=there, home=home, execute=execute, digests=_checked(itself or ()),
-        )  # fmt: skip
-    except UnreadFormatError as error:
-        if models:
-            raise
-        result = comparison.compare(before.snapshot, after.snapshot)
-        return result._replace(assumptions=(*result.assumptions, f"{error}: only the environments were compared"))
-    return comparison.compare(before.snapshot, after.snapshot, found)
+        place = f"snapshot://{serve.target.reference}" if isinstance(serve, Snapshot) else serve
+        home = None if itself is not None or not isinstance(train, str) else probing.Place(train, at_home, before)
+        try:
+            found = probing.audit(
+                named, place, before, after,
+                loader=loader, options=there, home=home, execute=execute, digests=_checked(itself or ()),
+            )  # fmt: skip
+        except UnreadFormatError as error:
+            if models:
+                raise
+            why = f"{error}: only the environments were compared"
+    elif itself is not None:
+        why = f"{train}: names no model file that is read: only the environments were compared"
+    result = comparison.compare(before.snapshot, after.snapshot, found, leaves=not there.in_process)
+    return result._replace(assumptions=(*result.assumptions, why)) if why else result
 
 
 def _checked(models: Sequence[ModelFile]) -> dict[str, str]:

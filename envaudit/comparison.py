@@ -42,8 +42,11 @@ class Model(NamedTuple):
     """What had to be assumed of serving to predict at all, in words."""
 
 
-def compare(train: Snapshot, serve: Snapshot, models: Sequence[Model] = ()) -> Comparison:
+def compare(train: Snapshot, serve: Snapshot, models: Sequence[Model] = (), *, leaves: bool = True) -> Comparison:
     """Run every rule over two snapshots and list the rest as drift. Pure: the same input gives the same output.
+
+    Drift names the leaves in which structures differ, without ``leaves`` only the attributes: to find them takes
+    deepdiff, which imports numpy and pandas where it finds them, and a service may not have these yet.
 
     With models, the rules on artifacts (EA9xx) say what will happen to them, and a version that they all survive is
     no error any more.
@@ -66,7 +69,7 @@ def compare(train: Snapshot, serve: Snapshot, models: Sequence[Model] = ()) -> C
     findings.sort(key=lambda item: (SEVERITIES.index(item.severity), item.code, item.subject, item.consequence))
     unknowns.sort(key=lambda item: (item.code, item.subject, item.reason))
     covered = {key for finding in findings for key in finding.covers}
-    drift = tuple(sorted(_drift(train, serve, covered), key=lambda item: item[:3]))
+    drift = tuple(sorted(_drift(train, serve, covered, leaves), key=lambda item: item[:3]))
     assumptions = dict.fromkeys((*of_train, *of_serve, *(text for model in models for text in model.assumptions)))
     verdicts = tuple(model.verdict for model in models)
     return Comparison(train, serve, tuple(findings), tuple(unknowns), drift, tuple(assumptions), verdicts)
@@ -100,7 +103,7 @@ def addressed(fix: str, target: TargetInfo) -> str:
     return f"write {' and '.join(pin for pin in pins if pin.strip())}{more} into {target.reference}"
 
 
-def _drift(train: Snapshot, serve: Snapshot, covered: set[Key]) -> Iterator[Drift]:
+def _drift(train: Snapshot, serve: Snapshot, covered: set[Key], leaves: bool) -> Iterator[Drift]:
     # What only one side can tell at all (the installer, say, where the other is a lockfile) is no difference.
     one_sided = train.target.declared != serve.target.declared
     for kind in sorted(train.components.keys() | serve.components.keys()):
@@ -116,7 +119,7 @@ def _drift(train: Snapshot, serve: Snapshot, covered: set[Key]) -> Iterator[Drif
             if left is None or right is None:
                 yield Drift(kind, name, "", _shown(left), _shown(right))
             else:
-                yield from _attributes(left, right, covered, one_sided)
+                yield from _attributes(left, right, covered, one_sided, leaves)
 
 
 def _shown(component: Component | None) -> Json:
@@ -124,7 +127,7 @@ def _shown(component: Component | None) -> Json:
     return None if component is None else component.version or "present"
 
 
-def _attributes(left: Component, right: Component, covered: set[Key], one_sided: bool) -> Iterator[Drift]:
+def _attributes(left: Component, right: Component, covered: set[Key], one_sided: bool, leaves: bool) -> Iterator[Drift]:
     kind, name = left.kind, left.name
     ours, theirs = {"version": left.version, **left.attributes}, {"version": right.version, **right.attributes}
     for attribute in sorted(ours.keys() & theirs.keys() if one_sided else ours.keys() | theirs.keys()):
@@ -133,8 +136,8 @@ def _attributes(left: Component, right: Component, covered: set[Key], one_sided:
         before, after = ours.get(attribute), theirs.get(attribute)
         if before == after or (one_sided and None in (before, after)):
             continue
-        if isinstance(before, dict) and isinstance(after, dict):
-            for path, old, new in _nested(_comparable(before), _comparable(after)):
+        if leaves and isinstance(before, dict) and isinstance(after, dict):
+            for path, old, new in _nested(before, after):
                 yield Drift(kind, name, f"{attribute}.{path}", old, new)
         elif _comparable(before) != _comparable(after):
             yield Drift(kind, name, attribute, before, after)
@@ -149,11 +152,17 @@ def _comparable(value: Json) -> Json:
     return value
 
 
-def _nested(before: dict[str, Json], after: dict[str, Json], path: str = "") -> Iterator[tuple[str, Json, Json]]:
-    """Dotted path and both values of the leaves in which two structures differ; a list is one leaf."""
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            yield from _nested(old, new, f"{path}{key}.")
-        elif old != new:
-            yield f"{path}{key}", old, new
+def _nested(before: dict[str, Json], after: dict[str, Json]) -> Iterator[tuple[str, Json, Json]]:
+    """The leaves in which two unequal structures differ, found by deepdiff."""
+    # Imported only here: it costs several Python start-ups, and most differences are plain values.
+    from deepdiff import DeepDiff
+    from deepdiff.helper import notpresent
+
+    tree = DeepDiff(_comparable(before), _comparable(after), view="tree", verbose_level=2, threshold_to_diff_deeper=0)
+    found = []
+    for changes in tree.values():
+        for change in changes:
+            path = ".".join(str(part) for part in change.path(output_format="list"))
+            old, new = (None if side is notpresent else side for side in (change.t1, change.t2))
+            found.append((path, old, new))
+    yield from sorted(found, key=lambda item: item[0])
