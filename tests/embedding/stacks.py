@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +48,9 @@ OLD_JOBLIB = Stack("3.8", "joblib==0.14.1")
 """Runs under Python 2.7 as well, and nothing of it has to be compiled."""
 
 
+TORCH = ("torch==2.13.0+cpu", "numpy==2.2.6")
+
+
 class Place(NamedTuple):
     """An environment as it was made."""
 
@@ -68,8 +74,19 @@ def place(stack: Stack) -> Place | None:
 
 
 def torches() -> list[Place]:
-    """The environments of the load matrix with torch, oldest first: those that are on this machine."""
-    return [_named(name, found.python) for name, found in truth.environments("torch").items()]
+    """The environments of the load matrix with torch, oldest first; a new one, where none of these is here."""
+    made = [_named(name, found.python) for name, found in truth.environments("torch").items()]
+    return made or _new_torch()
+
+
+def _new_torch() -> list[Place]:
+    """From where pip is told to look, or from torch's own index of builds without CUDA; none where that fails."""
+    links = os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS")
+    sources = [["--find-links", links]] if links else []
+    for source in (*sources, ["--index", "https://download.pytorch.org/whl/cpu"]):
+        with suppress(AssertionError):
+            return [_named("torch", environment(*source, *TORCH, python=interpreters().get("3.11")) / "bin/python")]
+    return []
 
 
 _VERSIONS = """
@@ -85,8 +102,6 @@ print(json.dumps(found))
 
 
 def _named(name: str, python: Path, path: str = "") -> Place:
-    import json
-
     names = ["joblib", "pandas", "cloudpickle", "lz4", "torch", "numpy"]
     text = subprocess.run(
         [python, "-W", "ignore", "-c", _VERSIONS, *names], capture_output=True, check=True, env={"PYTHONPATH": path}
