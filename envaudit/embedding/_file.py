@@ -286,7 +286,10 @@ def _beside(goal: str, ending: str) -> str:
 
 
 def _write_new(goal: str, temporary: str, blocks: Iterator[memoryview], settle: Callable[[int], None]) -> None:
-    made = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        made = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OSError(error.errno, f"no file can be made in its folder: {error.strerror}") from None
     try:
         at = 0
         for block in blocks:
