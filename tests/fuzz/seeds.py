@@ -64,6 +64,15 @@ def words() -> Iterator[bytes]:
     yield from sorted(word for word in found if len(word) <= LONGEST_WORD)
 
 
+def embedding() -> Iterator[bytes]:
+    """Models with a record in them, one for each way."""
+    from tests.embedding.kinds import INSIDE, carrying, kinds, record
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name in INSIDE:
+            yield carrying(Path(folder) / "model", kinds()[name], record(0))
+
+
 def binaries() -> Iterator[bytes]:
     """Small compiled modules of the environment that runs."""
     for folder in filter(os.path.isdir, sys.path):

@@ -7,6 +7,7 @@ import functools
 import gzip
 import os
 import shutil
+import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -50,6 +51,17 @@ def packed(data: bytes) -> bytes:
     return PACKINGS[data[-1] % len(PACKINGS)](data[:-1]) if data else b""
 
 
+def framed(data: bytes) -> bytes:
+    """A model with a record as an input describes it: the closing of a record at its end is made right."""
+    from envaudit.embedding._tail import _END, CLOSING
+    from envaudit.needs import RECORD
+
+    start, end = data.rfind(RECORD), data.rfind(_END)
+    if 0 <= start < end - CLOSING:
+        return data[: end - 4] + struct.pack("<I", end + len(_END) + 1 - start) + _END + b"."
+    return data
+
+
 def _packed_seeds() -> Iterator[bytes]:
     return (data + b"\0" for data in seeds.artifacts())
 
@@ -73,6 +85,23 @@ def artifacts(data: bytes) -> object:
     from envaudit.artifacts import read
 
     return read(_written("model.bin", packed(data)))
+
+
+def embedding(data: bytes) -> object:
+    """What rides in a model; what is put in and taken out again leaves its own bytes as they were."""
+    from envaudit import embedding
+    from tests.embedding.kinds import record
+
+    path = _written("model.bin", framed(data))
+    before = embedding.identity(path)
+    found = embedding.find(path)
+    if len(data) % 4 == 0:  # writing takes a hundred times as long
+        embedding.write(path, record(1))
+        embedding.read(path)
+        embedding.remove(path)
+        assert embedding.find(path) is None
+        assert before == embedding.identity(path) or found is None
+    return found
 
 
 @functools.cache
@@ -199,6 +228,7 @@ def layers(data: bytes) -> object:
 TARGETS = {
     "artifacts": Target(artifacts, ArtifactError, _packed_seeds, file=packed, words=seeds.words),
     "prediction": Target(prediction, ArtifactError, _packed_seeds, file=packed, words=seeds.words),
+    "embedding": Target(embedding, ArtifactError, seeds.embedding, file=framed),
     "binaries": Target(binaries, TargetError, seeds.binaries, longest=160 * 1024),
     "wheels": Target(wheels, TargetError, seeds.wheels),
     "pages": Target(pages, TargetError, seeds.pages),
