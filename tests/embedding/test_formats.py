@@ -267,6 +267,18 @@ def test_permissions_owner_and_links_are_kept(data: bytes, tmp_path: Path) -> No
     assert os.listdir(path.parent) == ["model.pkl"]
 
 
+def test_a_model_that_is_mapped_into_memory_stays_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "model.joblib"
+    weights = numpy.arange(9_000_000.0)
+    joblib.dump({"weights": weights}, path)
+    mapped = joblib.load(path, mmap_mode="r")["weights"]
+    assert isinstance(mapped, numpy.memmap)
+    for given in (GIVEN, record(3), None):
+        where = embedding.remove(str(path)) if given is None else embedding.write(str(path), given)
+        assert where == BEHIND
+        assert numpy.array_equal(mapped, weights)
+
+
 @pytest.mark.parametrize("data", [PICKLED, LARGE], ids=["small", "large"])
 def test_the_other_names_of_a_file_keep_what_they_have(data: bytes, tmp_path: Path) -> None:
     path, cached = tmp_path / "model.pkl", tmp_path / "cached"
