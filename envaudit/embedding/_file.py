@@ -147,7 +147,7 @@ def opened(path: str, *, writable: bool = False) -> Iterator[File]:
                 if not writable:
                     _wait(descriptor)
                     break
-                locked = _lock(descriptor)
+                locked = lock(descriptor)
                 if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                     break
                 os.close(descriptor)  # somebody else has put another file in its place meanwhile
@@ -185,8 +185,9 @@ def _is_free(descriptor: int) -> bool:
     return True
 
 
-def _lock(descriptor: int) -> bool:
-    """Wait for a lock; False where there are none: files are only ever replaced there, so the last one wins."""
+def lock(descriptor: int) -> bool:
+    """Wait for a lock; False where there are none: files are only ever replaced there, so the last one wins. Raises
+    OSError."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fcntl
 import hashlib
 import os
 import re
@@ -23,7 +22,7 @@ from typing import Final, NamedTuple
 
 from envaudit.embedding import _mlmodel, _records
 from envaudit.embedding._embedding import MAX_TEXT, Embedding, Identity, Record
-from envaudit.embedding._file import opened, replace
+from envaudit.embedding._file import lock, opened, replace
 from envaudit.embedding._pieces import Span, digest_of
 from envaudit.errors import EmbeddingError
 from envaudit.model import Json, Snapshot
@@ -218,7 +217,7 @@ def _locked(path: str) -> Iterator[None]:
     except OSError as error:
         raise EmbeddingError(f"{path}: cannot be read: {error.strerror or error}") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor)
         yield
     finally:
         os.close(descriptor)
