@@ -63,7 +63,7 @@ def _is_remnant(file: File, at: int) -> bool:
         pass
     head = file.part(at, len(RECORD) + 4)
     length = int.from_bytes(head[len(RECORD) :], "little")
-    return RECORD.startswith(head[: len(RECORD)]) and at + len(head) + length >= file.size
+    return RECORD.startswith(head[: len(RECORD)]) and at + len(head) + length + len(b".") >= file.size
 
 
 EMBEDDING = embedding(

@@ -20,6 +20,7 @@ from envaudit.embedding._file import opened
 from envaudit.embedding._pieces import blocks_of
 from envaudit.errors import ArtifactError, EmbeddingError
 from envaudit.model import Json
+from envaudit.needs import RECORD
 from tests.embedding.kinds import INSIDE, carrying, kinds, module, record, split
 
 
@@ -84,6 +85,22 @@ def test_a_bit_changed_anywhere_is_noticed(name: str, tmp_path: Path) -> None:
         assert isinstance(found, str) or (at not in own and found.record.snapshot == record().snapshot), at
         if at % (len(whole) // 20) < 2:
             use(path)
+
+
+@pytest.mark.parametrize("name", ["pickle", "joblib"])
+def test_a_record_that_is_damaged_can_be_replaced_and_removed(name: str, tmp_path: Path) -> None:
+    path, kind = tmp_path / "model", kinds()[name]
+    whole = carrying(path, kind)
+    for at in range(len(kind.model) + len(RECORD) + 4, len(whole), 3):
+        changed = bytearray(whole)
+        changed[at] ^= 1 << at % 8
+        path.write_bytes(changed)
+        assert outcome(path).startswith("error"), at
+        assert put(path) == "behind the pickle"
+        assert isinstance(outcome(path), Embedded)
+        path.write_bytes(changed)
+        assert outcome(path, embedding.remove) == "behind the pickle"
+        assert path.read_bytes() == kind.model
 
 
 @pytest.mark.parametrize("name", INSIDE)
@@ -241,5 +258,5 @@ def test_a_record_that_would_not_be_read_is_not_written(name: str, tmp_path: Pat
     path = tmp_path / "model"
     path.write_bytes(kinds()[name].model)
     with pytest.raises(EmbeddingError, match="at most 8388608 ride in a model"):
-        embedding.write(str(path), record(100_000))
+        embedding.write(str(path), record(80_000))
     assert (path.read_bytes(), os.listdir(tmp_path)) == (kinds()[name].model, ["model"])
