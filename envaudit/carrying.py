@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 
 from envaudit import artifacts, recording, running
-from envaudit.embedding import Record, Sample
-from envaudit.errors import EmbeddingError, UnreadFormatError
+from envaudit.embedding import Record, Sample, is_model_folder
+from envaudit.embedding.mlflow_folder import model_files
+from envaudit.errors import EmbeddingError, UnreadFormatError, UsageError
 from envaudit.evidence import Options
 from envaudit.model import Snapshot
 from envaudit.probing import fingerprint
-from envaudit.take import resolve, take
+from envaudit.take import is_mlflow_uri, resolve, take
 from envaudit.training import contradiction
 
 _SAVED = ("snapshot", "model")
@@ -25,6 +26,11 @@ def record_of(
     Raises :class:`~envaudit.errors.EnvauditError` where the place cannot be looked at or did not write the model, the
     sample is none, or a saved snapshot holds no answers to it.
     """
+    if is_mlflow_uri(model):
+        raise UsageError(
+            f"{model}: a logged model is finished: log it with metadata=envaudit.mlflow.metadata(), or embed into its "
+            "folder before it is logged (docs/mlflow.md)"
+        )
     data = None if sample is None else running.small_sample(sample)
     if isinstance(train, Snapshot):
         found = train
@@ -37,8 +43,8 @@ def record_of(
         found = recording.take_with(train, options, described, loader=loader, record=record)
     _check_wrote(model, found)
     if found.artifacts:
-        _, digest, _ = fingerprint(model)
-        found = found._replace(artifacts=tuple(item for item in found.artifacts if item.sha256 == digest))
+        digests = {fingerprint(file)[1] for file in _files(model)}
+        found = found._replace(artifacts=tuple(item for item in found.artifacts if item.sha256 in digests))
     if sample is None or data is None:
         return Record(found)
     where = train if isinstance(train, str) else "the snapshot"
@@ -48,10 +54,16 @@ def record_of(
 
 def _check_wrote(model: str, train: Snapshot) -> None:
     """A snapshot of another environment than training's would let through what fails, and refuse what works."""
-    try:
-        other = None if os.path.isdir(model) else contradiction(artifacts.read(model), train.versions())
-    except UnreadFormatError:
-        return
-    if other is not None:
-        place = train.target.reference or (train.target.environment.prefix if train.target.environment else "")
-        raise EmbeddingError(f"{model}: was not written in {place}, {other}: name the environment that trained it")
+    for file in _files(model):
+        try:
+            other = contradiction(artifacts.read(file), train.versions())
+        except UnreadFormatError:
+            continue
+        if other is not None:
+            place = train.target.reference or (train.target.environment.prefix if train.target.environment else "")
+            raise EmbeddingError(f"{model}: was not written in {place}, {other}: name the environment that trained it")
+
+
+def _files(model: str) -> list[str]:
+    """The model file; of a model folder those that are loaded."""
+    return [item.path for item in model_files(model)] if is_model_folder(model) else [model]

@@ -16,7 +16,8 @@ from tests.environments import UV, environment, interpreters
 ROOT = Path(__file__).parents[2]
 INSIDE = Path(__file__).parent / "inside"
 PYTHON = interpreters().get("3.11") or Path(sys.executable)
-SHARED = ("scikit-learn==1.5.2", "numpy==1.26.4", "scipy==1.13.1", "typer", "deepdiff")
+LIBRARIES = ("numpy==1.26.4", "scipy==1.13.1")
+SHARED = ("scikit-learn==1.5.2", *LIBRARIES, "typer", "deepdiff")
 """The same libraries in both, so that what one saves the other can load."""
 RELEASES = {
     "3": ("mlflow==3.17.2", *SHARED),

@@ -17,14 +17,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import envaudit as package
 from envaudit import embedding, mlflow, mlflow_client
 from envaudit.embedding import Record
-from envaudit.errors import EmbeddingError
+from envaudit.errors import EmbeddingError, UsageError
 from envaudit.model import Component, Snapshot, TargetInfo
 from envaudit.take import take
 from tests.conftest import make_snapshot
 from tests.environments import envaudit, environment
-from tests.mlflow.places import PYTHON, RELEASES, place, run, script
+from tests.mlflow.places import LIBRARIES, PYTHON, RELEASES, place, run, script
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("mlflow")]
 
@@ -65,6 +66,15 @@ def test_a_folder_with_a_snapshot_is_loaded_by_old_and_new_mlflow(saved: dict[st
         embedding.remove(str(goal))
         done = subprocess.run(["diff", "-r", "-x", "__pycache__", folder, goal], capture_output=True, check=False)
         assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_an_environment_that_did_not_write_the_model_in_a_folder_is_refused(saved: dict[str, list[Path]]) -> None:
+    folder = saved["3"][0]
+    with pytest.raises(EmbeddingError, match=f"{folder}: was not written in .*scikit-learn 1.2.2"):
+        package.embed(folder, take(str(environment("scikit-learn==1.2.2", *LIBRARIES, python=PYTHON))))
+    assert embedding.find(str(folder)) is None
+    with pytest.raises(UsageError, match="models:/fraud/1: a logged model is finished"):
+        package.embed("models:/fraud/1")
 
 
 def test_what_mlflow_rewrites_in_a_folder_leaves_the_snapshot_tied_to_the_model(
@@ -161,7 +171,7 @@ def test_one_uri_and_one_place_are_all_that_a_comparison_needs(logged: Logged) -
     done = run("3", "-m", "envaudit", "verify", uri, env=environ)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{uri}/model.pkl loads and predicts" in " ".join(done.stdout.split())
-    other = environment("scikit-learn==1.2.2", "numpy==1.26.4", "scipy==1.13.1", python=PYTHON)
+    other = environment("scikit-learn==1.2.2", *LIBRARIES, python=PYTHON)
     options = ("--format", "json", "--loader", "pickle.load")
     done = run("3", "-m", "envaudit", "compare", uri, str(other), *options, env=environ)
     assert (done.returncode, done.stderr) == (1, "")

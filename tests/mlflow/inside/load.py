@@ -1,5 +1,7 @@
 """Load model folders with MLflow and say what they answer; with ``rewrite``, have MLflow rewrite what it can first."""
 
+from __future__ import annotations
+
 import json
 import sys
 
@@ -9,7 +11,7 @@ import numpy
 from sklearn.datasets import load_iris
 
 
-def main(*folders):
+def main(*folders: str) -> None:
     inputs = load_iris().data[::10]
     answers = {}
     for folder in folders:

@@ -1,10 +1,13 @@
 """Log models to a store in each way, register them, and say what MLflow then has."""
 
+from __future__ import annotations
+
 import json
 import logging
 import os
 import sys
 import warnings
+from typing import Any
 
 import mlflow
 from sklearn.datasets import load_iris
@@ -16,12 +19,12 @@ NEW = mlflow.__version__ >= "3"
 WAYS = ("line", "hook", "neither", "failing")
 
 
-class Doubled(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input, params=None):
+class Doubled(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
         return model_input * 2
 
 
-def log(way, model, inputs):
+def log(way: str, model: Any, inputs: Any) -> dict[str, Any]:
     name = {"name": "model"} if NEW else {"artifact_path": "model"}
     formats = {} if NEW and way == "line" else {"serialization_format": "cloudpickle"}
     metadata = envaudit.mlflow.metadata() if way == "line" else None
@@ -35,8 +38,8 @@ def log(way, model, inputs):
     client = mlflow.MlflowClient()
     client.set_registered_model_alias(f"fraud-{way}", "champion", "1")
     found = client.get_run(run.info.run_id)
-    name = f"models:/fraud-{way}"
-    uris = {"version": f"{name}/1", "alias": f"{name}@champion", "latest": f"{name}/latest"}
+    registered = f"models:/fraud-{way}"
+    uris = {"version": f"{registered}/1", "alias": f"{registered}@champion"}
     uris |= {"run": f"runs:/{run.info.run_id}/model", "wrapped": f"runs:/{run.info.run_id}/wrapped"}
     return {
         "uris": uris | ({"logged": info.model_uri} if NEW else {}),
@@ -47,7 +50,7 @@ def log(way, model, inputs):
     }
 
 
-def main(store):
+def main(store: str) -> None:
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(store)
     inputs, outputs = load_iris(return_X_y=True)
@@ -59,7 +62,7 @@ def main(store):
             from envaudit import mlflow_plugin
 
             mlflow_plugin._tags.cache_clear()
-            envaudit.mlflow.MOST_TAGS = 0
+            vars(envaudit.mlflow)["MOST_TAGS"] = 0
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             told[way] = log(way, model, inputs)
