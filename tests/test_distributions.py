@@ -282,11 +282,14 @@ def test_conda_packages_lend_their_build_and_channel(tmp_path: Path) -> None:
 
 versions = st.lists(st.integers(0, 12), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
 clauses = st.tuples(
-    st.sampled_from([">=", "<=", "==", "!=", "<", ">", "~=", "==="]), versions, st.sampled_from(["", ".*", "rc1"])
+    st.sampled_from([">=", "<=", "==", "!=", "<", ">", "~=", "==="]),
+    versions,
+    st.sampled_from(["", ".*", "rc1", ".post0", "a.0", ".dev1"]),
 )
+installed = st.tuples(versions, st.sampled_from(["", "", "rc1", ".post0", "b2", ".dev1", "+cpu"])).map("".join)
 
 
-@given(st.lists(clauses, max_size=3), versions)
+@given(st.lists(clauses, max_size=3), installed)
 def test_what_is_proved_without_packaging_holds_with_packaging(parts: list[tuple[str, str, str]], version: str) -> None:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -296,6 +299,17 @@ def test_what_is_proved_without_packaging_holds_with_packaging(parts: list[tuple
             assert SpecifierSet(text).contains(version, prereleases=True)
         except InvalidSpecifier:
             pytest.fail(f"{text!r} is no specifier, and was proved")
+
+
+@pytest.mark.parametrize(
+    ("specifier", "version"),
+    [
+        ("<3.0.0,>=2.1", "2.9.0.post0"), (">=2.9.0", "2.9.1rc1"), ("==1.*", "1.0.9"), ("!=5.26.*,<8", "7.36.2"),
+        ("==0.66b2", "0.66b2"), ("<2.0a.0,>=1.37.4", "1.40.1"), ("==2.*", "2"), ("~=1.4", "1.5"), ("", "anything"),
+    ],
+)  # fmt: skip
+def test_what_most_requirements_look_like_is_proved(specifier: str, version: str) -> None:
+    assert _requires.proved(specifier, version)
 
 
 conditions = st.tuples(

@@ -18,10 +18,13 @@ from envaudit.model import Json
 _PLAIN = re.compile(
     r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\]\s*)?\(?(?P<specifier>[^;@()]*)\)?\s*(?:;(?P<marker>.*))?$"
 )
-_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|~=|<|>)\s*([0-9]+(?:\.[0-9]+)*)\s*$")
+_ENDING = r"\.?(?:a|b|rc|post|dev)\.?[0-9]+"
+_CLAUSE = re.compile(rf"\s*(>=|<=|==|!=|~=|<|>)\s*([0-9]+(?:\.[0-9]+)*)(\.\*|{_ENDING})?\s*$")
+_INSTALLED = re.compile(rf"([0-9]+(?:\.[0-9]+)*)({_ENDING})?$")
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*$")
 _CONDITION = re.compile(r"""\(?\s*([a-z_]+)\s*(==|!=|<=|>=|<|>)\s*(?:'([^'"]*)'|"([^'"]*)")\s*\)?$""")
 _WORD = re.compile(r"""'[^']*'|"[^"]*"|[()]|\w+""")
+_NUMBERED = ("python_version", "python_full_version")
 _TEXTS = ("sys_platform", "platform_system", "os_name", "platform_python_implementation", "extra")
 
 
@@ -29,13 +32,34 @@ def proved(specifier: str, version: str) -> bool:
     """Whether a version certainly satisfies a specifier; False where that takes more than comparing numbers."""
     if not specifier.strip():
         return True
-    if not _NUMBERS.match(version):
+    have = _INSTALLED.match(version)
+    if have is None:
         return False
     for clause in specifier.split(","):
         match = _CLAUSE.match(clause)
-        if match is None or not _holds(version, match[1], match[2]):
+        if match is None or not _satisfies(have[1], have[2] or "", match[1], match[2], match[3] or ""):
             return False
     return True
+
+
+def _satisfies(have: str, of_have: str, operator: str, want: str, of_want: str) -> bool:
+    """One clause, of plain release numbers and what follows them: ``.*``, or the mark of a pre-, post- or development
+    release, which plays no part as long as the numbers differ."""
+    if of_want == ".*":
+        alike = operator in ("==", "!=") and _starts(have, [int(part) for part in want.split(".")])
+        return alike and not of_have if operator == "==" else operator == "!=" and not alike
+    if of_have or of_want:
+        if operator == "==":
+            return have + of_have == want + of_want
+        if operator == "~=" or _release(have) == _release(want):
+            return False
+    return _holds(have, operator, want)
+
+
+def _starts(version: str, prefix: list[int]) -> bool:
+    """Whether release numbers, with zeros behind them, begin with others."""
+    start = [int(part) for part in version.split(".")][: len(prefix)]
+    return start + [0] * (len(prefix) - len(start)) == prefix
 
 
 def _holds(version: str, operator: str, wanted: str) -> bool:
@@ -43,8 +67,7 @@ def _holds(version: str, operator: str, wanted: str) -> bool:
     have, want = _release(version), _release(wanted)
     if operator == "~=":
         prefix = [int(part) for part in wanted.split(".")][:-1]
-        start = [int(part) for part in version.split(".")][: len(prefix)]
-        return bool(prefix) and have >= want and start + [0] * (len(prefix) - len(start)) == prefix
+        return bool(prefix) and have >= want and _starts(version, prefix)
     return (
         (operator == ">=" and have >= want)
         or (operator == "<=" and have <= want)
@@ -70,10 +93,12 @@ def certainly_false(marker: str, environment: Mapping[str, str]) -> bool:
         if match is None:
             continue
         name, operator, value = match[1], match[2], match[3] or match[4] or ""
+        holds = True
         if name in _TEXTS and operator in ("==", "!=") and value[:1].isalpha():
-            if (environment[name] == value) != (operator == "=="):
-                return True
-        elif name == "python_version" and _NUMBERS.match(value) and not _holds(environment[name], operator, value):
+            holds = (environment[name] == value) == (operator == "==")
+        elif name in _NUMBERED and _NUMBERS.match(environment[name]) and _NUMBERS.match(value):
+            holds = _holds(environment[name], operator, value)
+        if not holds:
             return True
     return False
 

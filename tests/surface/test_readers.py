@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import inspect
 import os
+import re
 import struct
 import time
 import tracemalloc
@@ -212,3 +213,23 @@ cdef struct Nested:
         "Loose": Layout((("a", "|u1", 0), ("b", "<i8", 8), ("c", "<i8", 16), ("d", "|V12", 24), ("e", "<i4", 36)), 40),
         "Tight": Layout((("a", "|u1", 0), ("b", "<i8", 1)), 9),
     }
+
+
+@given(st.binary(max_size=300) | st.text("aZ_09\0 .é", max_size=300).map(str.encode), st.integers(1, 40))
+def test_identifiers_are_those_that_a_regular_expression_finds(data: bytes, window: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_strings, "_WINDOW", window)
+        found = _strings._distinct([data, memoryview(data)])
+    assert found == set(re.findall(rb"[A-Za-z_][A-Za-z0-9_]*\0?", data))
+
+
+@pytest.mark.parametrize(
+    ("data", "seen"),
+    [
+        (b"_loss.Half\0", True), (b"x\0_loss.Half\0", True), (b"sklearn._loss._loss.Half\0", True),
+        (b"a_loss.Half\0", False), (b"_loss.half\0", False), (b"_loss.Half", False), (b"", False),
+    ],
+)  # fmt: skip
+def test_a_module_shows_how_it_names_its_classes(data: bytes, seen: bool) -> None:
+    assert (_strings.types([data], [], "_loss") is not None) == seen
+    assert (_strings.types([memoryview(data)], [], "_loss") is not None) == seen
