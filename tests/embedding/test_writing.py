@@ -11,7 +11,6 @@ import random
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,11 +26,10 @@ import pytest
 
 import envaudit
 from envaudit import embedding
-from envaudit.embedding import ENDING, Embedded, _file
+from envaudit.embedding import Embedded, _file
 from envaudit.embedding._pieces import digest_of
 from envaudit.errors import EmbeddingError
 from tests.embedding.kinds import Kind, kinds, record
-from tests.embedding.test_hostile import outcome
 
 ROOT = Path(envaudit.__file__).parent.parent
 NOBODY = 65534
@@ -200,17 +198,22 @@ def test_several_at_once(name: str, in_place: bool, writers: int, tmp_path: Path
     alone(write_at_once, str(tmp_path), name, in_place, writers)
 
 
+def become_nobody(path: Path, folder: int, file: int) -> None:
+    """Leave a model and its folder with these modes to root."""
+    path.parent.chmod(folder)
+    path.chmod(file)
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
 def write_as_nobody(folder: str) -> None:
     """Embed where that is not allowed."""
     path, kind = prepared(folder, "pickle", False)
     embedding.write(str(path), many(0))  # everything that is needed is imported now
     embedding.write(str(path), many(0), sidecar=True)
     embedding.remove(str(path))
-    for item, mode in ((folder, 0o777), (str(path), 0o444)):
-        os.chmod(item, mode)
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
+    become_nobody(path, 0o777, 0o444)
     refused(path, "model: cannot be written: Permission denied")
     # Beside a file that may only be read there is room.
     assert embedding.write(str(path), many(1), sidecar=True) == "in a file beside it"
@@ -229,11 +232,7 @@ def write_into_a_closed_folder(folder: str) -> None:
     """Embed where no file can be made."""
     path, kind = prepared(folder, "pickle", False)
     embedding.write(str(path), many(0))
-    for item, mode in ((folder, 0o555), (str(path), 0o666)):
-        os.chmod(item, mode)
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
+    become_nobody(path, 0o555, 0o666)
     refused(path, "model: cannot be written: no file can be made in its folder: Permission denied")
     _file.LARGE = 0  # type: ignore[misc]
     embedding.write(str(path), many(2))  # at the end of a large one there is room
@@ -360,34 +359,13 @@ def test_a_file_system_without_locks(number: int, tmp_path: Path, monkeypatch: p
     assert os.listdir(tmp_path) == ["model"]
 
 
-def test_paths_that_are_no_files(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "link").symlink_to("nowhere")
-    (tmp_path / "loop").symlink_to("loop")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "socket"))
-        paths = [str(tmp_path / name) for name in ("", "fifo", "link", "loop", "socket", "none", "x" * 300, "nul\0")]
-        for path in [*paths, "/dev/null", "/proc/self/status", "/proc/self/mem", ""]:
-            for ask in (embedding.find, embedding.read, embedding.remove, lambda path: embedding.write(path, many(1))):
-                found = outcome(Path(path), lambda _, ask=ask, path=path: ask(path))  # type: ignore[misc]
-                assert found is None or found.startswith("error: "), path
-    assert sorted(os.listdir(tmp_path)) == ["fifo", "link", "loop", "socket"]
-
-
-NAMES = ["x" * 255, "\u3042" * 85, "caf\udce9.pkl", "a b\n.pkl", "-", "x" * 240 + ".pkl"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_names(name: str, tmp_path: Path) -> None:
-    path = tmp_path / name
+def test_a_lock_that_is_never_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads does not wait for ever."""
+    path = tmp_path / "model"
     path.write_bytes(kinds()["pickle"].model)
-    assert embedding.write(str(path), many(1)) == "behind the pickle"
-    assert number_of(embedding.read(str(path))) == 1
-    assert embedding.remove(str(path)) == "behind the pickle"
-    path.write_bytes(kinds()["npy"].model)
-    if len(os.fsencode(name + ENDING)) > 255:
-        refused(path, "cannot be written: File name too long")
-    else:
-        assert embedding.write(str(path), many(1)) == "in a file beside it"
-        embedding.remove(str(path))
-    assert os.listdir(tmp_path) == [name]
+    embedding.write(str(path), many(1))
+    monkeypatch.setattr(_file, "LARGE", 0)
+    monkeypatch.setattr(_file, "_TRIES", 3)
+    with open(path, "rb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        assert number_of(embedding.read(str(path))) == 1
