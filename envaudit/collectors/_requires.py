@@ -51,6 +51,8 @@ def _satisfies(have: str, of_have: str, operator: str, want: str, of_want: str) 
     if of_have or of_want:
         if operator == "==":
             return have + of_have == want + of_want
+        if operator == ">=" and "post" in of_have and not of_want:
+            return _release(have) >= _release(want)
         if operator == "~=" or _release(have) == _release(want):
             return False
     return _holds(have, operator, want)
