@@ -65,5 +65,7 @@ def _check_wrote(model: str, train: Snapshot) -> None:
 
 
 def _files(model: str) -> list[str]:
-    """The model file; of a model folder those that are loaded."""
-    return [item.path for item in model_files(model)] if is_model_folder(model) else [model]
+    """The model file; of a model folder those that are loaded. Another folder is refused when it is written to."""
+    if is_model_folder(model):
+        return [item.path for item in model_files(model)]
+    return [] if os.path.isdir(model) else [model]
