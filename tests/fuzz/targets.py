@@ -95,12 +95,11 @@ def embedding(data: bytes) -> object:
     path = _written("model.bin", framed(data))
     before = embedding.identity(path)
     found = embedding.find(path)
-    if len(data) % 4 == 0:  # writing takes a hundred times as long
-        embedding.write(path, record(1))
+    way = embedding._way(path) if len(data) % 4 == 0 else None  # writing takes a hundred times as long
+    if way is not None and way.write(path, record(1)):  # whether it is a model, another target reads
         embedding.read(path)
-        embedding.remove(path)
-        assert embedding.find(path) is None
-        assert before == embedding.identity(path) or found is None
+        assert way.remove(path)
+        assert before == embedding.identity(path)
     return found
 
 
