@@ -42,9 +42,9 @@ TIMED = """
 import json, sys, time
 seconds = []
 for _ in range(int(sys.argv[1])):
-    start = time.perf_counter()
+    start = time.process_time()
     {work}
-    seconds.append(time.perf_counter() - start)
+    seconds.append(time.process_time() - start)
 print(json.dumps([seconds[0], min(seconds[1:], default=None)]))
 """
 VERIFY = "import envaudit; envaudit.verify(sys.argv[2])"
@@ -56,8 +56,8 @@ LISTING = (
 
 
 def timed(python: Path, work: str, calls: int, cache: Path, *arguments: str) -> tuple[float, float]:
-    """Wall seconds in a process of its own: the first of several calls, with what it imports, and the least of the
-    others (infinite where there are none)."""
+    """Seconds of CPU in a process of its own: the first of several calls, with what it imports, and the least of the
+    others (infinite where there are none). Nothing is waited for, so with a core of one's own it is the wall time."""
     done = subprocess.run(
         [python, "-c", TIMED.format(work=work), str(calls), *arguments],
         capture_output=True, text=True, check=True, env={**os.environ, "ENVAUDIT_CACHE": str(cache)},
@@ -83,7 +83,7 @@ def guard(folder: Path, runs: int = 5) -> Iterator[Row | Figure | str]:
     for name, times in found.items():
         cold, first, others = (min(one) for one in zip(*times, strict=True))
         what = f"verify {name}, {count} distributions"
-        yield Figure(f"{what}, nothing kept", cold, "s", limit=1)
+        yield Figure(f"{what}, nothing kept (CPU)", cold, "s", limit=1)
         yield Row(f"{what}, first call", first, "importlib.metadata, first", first_listing)
-        yield Figure(f"{what}, next call", others * 1000, "ms", limit=100)
+        yield Figure(f"{what}, next call (CPU)", others * 1000, "ms", limit=100)
         yield Row(f"{what}, next call", others, "importlib.metadata, again", listing)
