@@ -128,15 +128,15 @@ def embed(
     Raises :class:`~envaudit.errors.EnvauditError` where the place cannot be looked at, the model is damaged or
     cannot be written; it is as it was then.
     """
-    from envaudit import carrying, embedding
+    from envaudit import carrying
     from envaudit.take import HERE
 
     path = os.fspath(model)
     options = Options(python=python, timeout=timeout)
     place = HERE if snapshot is None else snapshot if isinstance(snapshot, Snapshot) else os.fspath(snapshot)
     given = None if sample is None else os.fspath(sample)
-    record = carrying.record_of(path, place, options, given, loader, unsafe=unsafe)
-    return embedding.write(path, record, sidecar=sidecar)
+    _, where = carrying.embed(path, place, options, sample=given, loader=loader, sidecar=sidecar, unsafe=unsafe)
+    return where
 
 
 def snapshot_with(

@@ -172,8 +172,9 @@ def embed(
     from envaudit.take import HERE
 
     settings = Options(python, timeout, progress=_progress())
-    record = carrying.record_of(model, train or HERE, settings, sample, loader, unsafe=unsafe)
-    where = embedding.write(model, record, sidecar=sidecar)
+    record, where = carrying.embed(
+        model, train or HERE, settings, sample=sample, loader=loader, sidecar=sidecar, unsafe=unsafe
+    )
     _clear()
     _say(f"{model}: carries a snapshot {where}: {counted(record.snapshot)}")
     if record.sample is not None:

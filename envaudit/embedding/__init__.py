@@ -11,7 +11,7 @@ of this one as it was before, is noticed. Nothing of a model is loaded.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple, cast
 
@@ -20,6 +20,7 @@ from envaudit.embedding._embedding import MAX_SAMPLE, Embedding, Identity, Recor
 from envaudit.embedding._file import HEAD, opened
 from envaudit.embedding._sidecar import ENDING, SIDECAR, put
 from envaudit.errors import ArtifactError, EmbeddingError, UnreadFormatError
+from envaudit.needs import Needs
 
 __all__ = [
     "ENDING",
@@ -117,14 +118,16 @@ def own(path: str) -> Iterator[memoryview]:
     return blocks(path)
 
 
-def write(path: str, record: Record, *, sidecar: bool = False) -> str:
+def write(
+    path: str, record: Record, *, sidecar: bool = False, check: Callable[[Needs], None] = lambda needs: None
+) -> str:
     """Put a record into a model, in the place of the one that is there; beside it where the model has no room, or with
-    ``sidecar``. Says where it rides.
+    ``sidecar``. Says where it rides. ``check`` may raise, before anything is written, for what a model file needs.
 
     Raises :class:`~envaudit.errors.ArtifactError` for a file that is damaged or no model, and
     :class:`~envaudit.errors.EmbeddingError` where it cannot be written; the model is as it was then.
     """
-    way = None if sidecar else _suited(path)
+    way = _suited(path, check, alone=sidecar)
     if way is not None and way.write(path, record):
         SIDECAR.remove(path)
         return way.title
@@ -165,11 +168,13 @@ def _way(path: str) -> Embedding | None:
     return None
 
 
-def _suited(path: str) -> Embedding | None:
-    """How a snapshot can ride in this very model: reading it shows whether it is whole, and what it is."""
+def _suited(path: str, check: Callable[[Needs], None], *, alone: bool) -> Embedding | None:
+    """How a snapshot can ride in this very model: reading it shows whether it is whole, and what it is. A model that is
+    to be left ``alone`` may be of any kind.
+    """
     way = _way(path)
     if os.path.isdir(path):
-        return way
+        return None if alone else way
     from envaudit import artifacts
 
     try:
@@ -178,9 +183,14 @@ def _suited(path: str) -> Embedding | None:
     except UnreadFormatError:
         return None
     except ArtifactError:
+        if alone:
+            return None
         if way is None or way.mend is None or not way.mend(path, None):
             raise
         needs = artifacts.read(path)
+    check(needs)
+    if alone:
+        return None
     # A reader of several pickles in a row would come across the record.
     if way is None or needs.format not in way.formats or len(needs.roots) != 1:
         return None
