@@ -83,7 +83,7 @@ def guard(folder: Path, runs: int = 5) -> Iterator[Row | Figure | str]:
     for name, times in found.items():
         cold, first, others = (min(one) for one in zip(*times, strict=True))
         what = f"verify {name}, {count} distributions"
-        yield Figure(f"{what}, nothing kept (CPU)", cold, "s", limit=1)
+        yield Figure(f"{what}, nothing kept (CPU)", cold, "s", limit=1, held=2)
         yield Row(f"{what}, first call", first, "importlib.metadata, first", first_listing)
-        yield Figure(f"{what}, next call (CPU)", others * 1000, "ms", limit=100)
+        yield Figure(f"{what}, next call (CPU)", others * 1000, "ms", limit=100, held=200)
         yield Row(f"{what}, next call", others, "importlib.metadata, again", listing)
