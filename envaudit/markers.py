@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from envaudit.collectors._locks import check_packaging
 from envaudit.model import Component, Gap, Json, Snapshot
 
 Facts = Mapping[str, "str | frozenset[str]"]
@@ -207,6 +208,7 @@ def _one(tokens: list[str], facts: Facts) -> bool | None:
     comparison += [tokens.pop(), tokens.pop()] if comparison[1] == "not" else [tokens.pop()]
     if not _read_by(comparison) <= set(facts):
         return None
+    check_packaging()
     from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from envaudit.collectors._locks import check_packaging
 from envaudit.collectors._redact import redact, redact_url
 from envaudit.errors import LockfileError
 from envaudit.evidence import Collector, Evidence, Request
@@ -45,6 +46,7 @@ def collect(evidence: Evidence) -> Iterator[Component | Gap]:
 def _validated(evidence: Evidence) -> Pylock:
     import logging
 
+    check_packaging()
     from packaging.pylock import Pylock, PylockValidationError
 
     # packaging warns through logging of a newer minor lock-version, which PEP 751 lets a reader accept.

@@ -319,6 +319,21 @@ print(sorted(name for name in os.listdir(folder) if name.startswith(".")))
 """
 
 
+def test_the_guard_does_with_the_packaging_that_other_tools_hold_back(models: Path, tmp_path: Path) -> None:
+    old = place((*TRAIN, "packaging==22.0"))
+    done = run(old, VERIFY, str(models / "boosting.joblib"))
+    assert done.stdout.splitlines()[0].startswith("served "), done.stdout + done.stderr
+    (tmp_path / "pylock.toml").write_text('lock-version = "1.0"\ncreated-by = "x"\npackages = []\n')
+    (tmp_path / "requirements.txt").write_text("numpy==1.26.4\n")
+    for lock in ("pylock.toml", "requirements.txt"):
+        code = "import sys; from envaudit.__main__ import main; sys.exit(main())"
+        done = run(old, code, "snapshot", str(tmp_path / lock))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith(
+            "reading lock files needs an optional part of envaudit: pip install 'envaudit[lockfile]'\n"
+        )
+
+
 def test_dump_is_joblibs_with_a_snapshot_inside(tmp_path: Path) -> None:
     done = run(place(TRAIN), DUMP, str(tmp_path))
     assert done.returncode == 0, done.stderr
