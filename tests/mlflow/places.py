@@ -33,8 +33,8 @@ def place(release: str) -> Path:
 
 @cache
 def installed() -> str:
-    """A folder with envaudit's metadata, which names the entry points. The older MLflow excludes a ``packaging`` as new
-    as envaudit declares, so that both cannot be installed together; what is called here works with the older one."""
+    """A folder with envaudit's metadata, which names the entry points: the environments are made once, whatever the
+    checkout's dependencies and entry points become."""
     folder = tempfile.mkdtemp(prefix="envaudit-test-metadata-")
     options = ["--quiet", "--no-deps", "--python", str(PYTHON), "--target", folder]
     subprocess.run([UV, "pip", "install", *options, "-e", str(ROOT)], check=True)

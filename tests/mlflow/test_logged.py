@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 import pytest
 
 import envaudit as package
-from envaudit import embedding, mlflow, mlflow_client
+from envaudit import embedding, mlflow
 from envaudit.embedding import Record
 from envaudit.errors import EmbeddingError, UsageError
+from envaudit.mlflow import client
 from envaudit.model import Component, Snapshot, TargetInfo
 from envaudit.take import take
 from tests.conftest import make_snapshot
@@ -222,7 +223,7 @@ def test_what_cannot_be_fetched_is_one_line(logged: Logged, tmp_path: Path) -> N
     }.items(),
 )
 def test_a_store_in_files_that_is_not_there_is_not_made(store: str, path: str | None) -> None:
-    assert mlflow_client.absent(store) == path
+    assert client.absent(store) == path
 
 
 def test_a_server_that_does_not_answer_is_one_line_without_credentials(tmp_path: Path) -> None:

@@ -59,9 +59,9 @@ def main(store: str) -> None:
     for way in WAYS:
         os.environ["ENVAUDIT_MLFLOW"] = "1" if way in ("hook", "failing") else ""
         if way == "failing":  # no snapshot is that small
-            from envaudit import mlflow_plugin
+            from envaudit.mlflow import plugin
 
-            mlflow_plugin._tags.cache_clear()
+            plugin._tags.cache_clear()
             vars(envaudit.mlflow)["MOST_TAGS"] = 0
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -127,7 +127,7 @@ def _ask(uri: str, scratch: str) -> dict[str, Json]:
     """Have MLflow download a model below a folder; what the process answered."""
     code = (
         "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-        "from envaudit.mlflow_client import main; main(*sys.argv[2:])"
+        "from envaudit.mlflow.client import main; main(*sys.argv[2:])"
     )
     answer = os.path.join(scratch, "answer.json")
     environ = {**_FOR_MLFLOW, **os.environ, "PYTHONWARNINGS": "ignore", "ENVAUDIT_MLFLOW": ""}
