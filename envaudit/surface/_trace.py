@@ -38,7 +38,7 @@ class Trace:
     def __init__(self, trees: Iterable[Tree], interpreter: Json) -> None:
         """``interpreter``: what else is known of the target, JSON-plain."""
         self._plain = list(trees)
-        self.trees: list[Tree] = [_Traced(self, number) for number in range(len(self._plain))]
+        self.trees: list[Tree] = [_Traced(self, number, tree) for number, tree in enumerate(self._plain)]
         self.place: Json = [interpreter, [repr(tree) for tree in self._plain]]
         """Which folders these are, and whose."""
         self.steady = True
@@ -97,9 +97,11 @@ class Trace:
 class _Traced:
     """A tree whose reader takes notes."""
 
-    def __init__(self, trace: Trace, number: int) -> None:
+    def __init__(self, trace: Trace, number: int, tree: Tree) -> None:
         self._trace = trace
         self._number = number
+        self.root = getattr(tree, "root", "")
+        """Of a folder, its path."""
         self._listings: dict[str, frozenset[str] | None] = {}
 
     def read(self, path: str) -> bytes | None:

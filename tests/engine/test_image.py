@@ -256,7 +256,7 @@ def test_no_such_image(engine: Any, start: Callable[..., str], old: str) -> None
     ):
         take("envaudit-nope:1")
     with pytest.raises(EngineError, match="nor a file of that name"):
-        take("model.joblib")
+        take("model.bin")
     with pytest.raises(EngineError, match="is no image reference, and no such file exists"):
         take("Models/A")
     with pytest.raises(EngineError, match="the name is missing"):
