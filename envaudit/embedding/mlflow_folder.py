@@ -119,7 +119,6 @@ def remove(path: str) -> bool:
                 os.unlink(beside)
         except OSError as error:
             raise EmbeddingError(f"{beside}: cannot be removed: {error.strerror or error}") from None
-    return there or after != before
     return there
 
 
