@@ -1,6 +1,7 @@
 """``audit(train, serve, models)``: what ``compare`` and ``verify`` have in common, from two places to a comparison.
 
-No model file is unpickled here. Who wants it to be really loaded hands a way to do so over (:mod:`envaudit.api` does).
+No model file is unpickled here. Who wants it to be really loaded hands a way to do so over, which
+:mod:`envaudit.running` makes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """``probe(models, target) -> Probe``: read model files, and predict what will happen to each of them in one target.
 
-No model file is unpickled here. Who wants it to be really loaded hands a way to do so over (:mod:`envaudit.api` does).
+No model file is unpickled here. Who wants it to be really loaded hands a way to do so over, which
+:mod:`envaudit.running` makes.
 """
 
 from __future__ import annotations
@@ -231,13 +232,9 @@ def probe(
 def _trained(path: str) -> Mapping[str, str] | None:
     """The versions of training by the snapshot that a model carries; None where it carries none of its own."""
     try:
-        found = embedding.find(path)
-        if found is None:
-            return None
-        embedding.check(path, found)
+        return embedding.read(path).record.snapshot.versions()
     except ArtifactError:
         return None
-    return found.record.snapshot.versions()
 
 
 def check_loader(loader: str | None, models: Sequence[str]) -> None:

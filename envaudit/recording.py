@@ -1,6 +1,6 @@
 """What a snapshot keeps of model files: which they are, what they need in short, and what they answered to a sample.
 
-No model file is loaded here. Who wants answers hands a way to get them over (:mod:`envaudit.api` does).
+No model file is loaded here. Who wants answers hands a way to get them over (:mod:`envaudit.running` does).
 """
 
 from __future__ import annotations
