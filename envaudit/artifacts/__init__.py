@@ -19,6 +19,8 @@ from envaudit.artifacts._stream import compression_of
 from envaudit.errors import ArtifactError, UnreadFormatError
 from envaudit.needs import Needs
 
+__all__ = ["Progress", "compression_of", "read"]
+
 
 def read(path: str, progress: Progress | None = None) -> Needs:
     """Read what a model file needs.

@@ -10,6 +10,7 @@ import re
 from functools import partial
 from typing import Final
 
+from envaudit.artifacts import compression_of
 from envaudit.embedding import _tail
 from envaudit.embedding._embedding import MAX_PACKED
 from envaudit.embedding._file import File, Split, embedding
@@ -27,7 +28,7 @@ _MAX: Final = MAX_PACKED
 
 def claims(path: str, head: bytes) -> bool:
     """Bzip2's magic."""
-    return head.startswith(b"BZh")
+    return compression_of(head) == "bz2"
 
 
 def split(file: File) -> Split:

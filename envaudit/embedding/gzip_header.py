@@ -10,6 +10,7 @@ import struct
 from functools import partial
 from typing import Final, NamedTuple
 
+from envaudit.artifacts import compression_of
 from envaudit.embedding import _records
 from envaudit.embedding._file import File, Split, embedding
 from envaudit.embedding._pieces import Pieces, Span
@@ -32,7 +33,7 @@ class _Header(NamedTuple):
 
 def claims(path: str, head: bytes) -> bool:
     """Gzip's magic."""
-    return head.startswith(b"\x1f\x8b")
+    return compression_of(head) == "gzip"
 
 
 def _header(file: File) -> _Header:

@@ -7,6 +7,7 @@ import struct
 from functools import partial
 from typing import Final
 
+from envaudit.artifacts import compression_of
 from envaudit.embedding import _records, _tail
 from envaudit.embedding._file import File, Split, embedding
 from envaudit.embedding._pieces import Pieces, Span
@@ -18,7 +19,7 @@ _HEADER: Final = struct.Struct("<II")
 
 def claims(path: str, head: bytes) -> bool:
     """The magic of an LZ4 frame."""
-    return head.startswith(b"\x04\x22\x4d\x18")
+    return compression_of(head) == "lz4"
 
 
 def split(file: File) -> Split:

@@ -7,7 +7,9 @@ pickled representation of the object are ignored"), so the end of the file is wr
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
+from envaudit.artifacts import compression_of
 from envaudit.embedding import _tail
 from envaudit.embedding._embedding import MAX_PACKED
 from envaudit.embedding._file import File, Split, cut_off, embedding
@@ -15,22 +17,13 @@ from envaudit.embedding._pieces import Pieces, Span
 from envaudit.errors import EmbeddingError
 from envaudit.needs import RECORD, Needs
 
-_FOREIGN = (
-    b"PK",
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7zXZ\x00",
-    b"\x5d\x00\x00",
-    b"\x04\x22\x4d\x18",
-    b"\x28\xb5\x2f\xfd",
-    b"ZF",
-)
+_ARCHIVES: Final = (b"PK", b"ZF")
+"""How zip archives begin, and the compressed files of joblib before 0.10."""
 
 
 def claims(path: str, head: bytes) -> bool:
     """No archive and not compressed; that it is a pickle, reading it has shown."""
-    is_zlib = len(head) > 1 and head[0] == 0x78 and (head[0] << 8 | head[1]) % 31 == 0
-    return bool(head) and not head.startswith(_FOREIGN) and not is_zlib
+    return bool(head) and compression_of(head) is None and not head.startswith(_ARCHIVES)
 
 
 def split(file: File) -> Split:

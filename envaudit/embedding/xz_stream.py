@@ -10,6 +10,7 @@ import lzma
 from functools import partial
 from typing import Final
 
+from envaudit.artifacts import compression_of
 from envaudit.embedding import _tail
 from envaudit.embedding._embedding import MAX_PACKED
 from envaudit.embedding._file import File, Split, embedding
@@ -25,7 +26,7 @@ _MEMORY: Final = 100 << 20
 
 def claims(path: str, head: bytes) -> bool:
     """The magic of .xz, or what most .lzma files begin with."""
-    return head.startswith((b"\xfd7zXZ\x00", b"\x5d\x00\x00"))
+    return compression_of(head) in ("xz", "lzma")
 
 
 def split(file: File) -> Split:

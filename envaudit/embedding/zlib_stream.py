@@ -15,6 +15,7 @@ import zlib
 from functools import partial
 from typing import Final, NamedTuple
 
+from envaudit.artifacts import compression_of
 from envaudit.embedding import _records
 from envaudit.embedding._embedding import MAX_PACKED
 from envaudit.embedding._file import File, Split, embedding
@@ -52,10 +53,8 @@ class _Sum(NamedTuple):
 
 
 def claims(path: str, head: bytes) -> bool:
-    """The two bytes of the header check each other, and no dictionary is wanted."""
-    if len(head) < _HEADER or head[0] != 0x78:
-        return False
-    return (head[0] << 8 | head[1]) % 31 == 0 and not head[1] & 0x20
+    """A header of zlib's, by which no dictionary is wanted."""
+    return compression_of(head) == "zlib" and not head[1] & 0x20
 
 
 def split(file: File) -> Split:
